@@ -1,11 +1,11 @@
 """The errors a user may meet, one class per exit code; `cli` prints them without a traceback.
 
-    NimbenchError
-    ├── InputError         2  bad input: where, expected, got, repair
-    ├── PrerequisiteError  2  something this machine lacks; nothing was started
-    ├── LimitError         3  measured, but void or a limit was crossed
-    ├── ArmError           4  an arm failed to start or died
-    └── Interrupted        128 + signal
+NimbenchError
+├── InputError         2  bad input: where, expected, got, repair
+├── PrerequisiteError  2  something this machine lacks; nothing was started
+├── LimitError         3  measured, but void or a limit was crossed
+├── ArmError           4  an arm failed to start or died
+└── Interrupted        128 + signal
 """
 
 from __future__ import annotations

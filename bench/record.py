@@ -22,7 +22,6 @@ from bench.vocabulary import (
 )
 
 
-
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """One instant on three clocks, so that other clocks' times can be converted and a reboot is seen."""
