@@ -33,7 +33,7 @@ def boot_id() -> str:
 
 
 def stamp() -> Stamp:
-    """This instant on all clocks, read back to back."""
+    """One instant on all clocks, read back to back."""
     return Stamp(now_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME), boot_id(), utc_now())
 
 

@@ -40,7 +40,7 @@ class InputError(NimbenchError):
 
 
 class PrerequisiteError(InputError):
-    """This machine lacks something that the user can provide."""
+    """The machine lacks something that the user can provide."""
 
 
 class LimitError(NimbenchError):

@@ -16,10 +16,12 @@ VERBS = ("run", "plan", "doctor", "list", "report", "load", "calibrate")
 class LazyVerbs(click.Group):
     """Imports `bench.cli.<verb>` only when the verb is named, so that `report` never loads the left half."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Every verb, in the order of the README."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's click command, None for a word that is no verb."""
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"bench.cli.{cmd_name}_verb")
@@ -30,7 +32,7 @@ class LazyVerbs(click.Group):
 @click.command(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nimbench")
 def nimbench() -> None:
-    """For this model on this GPU: NVIDIA's NIM, or a container of your own?"""
+    """Settle build or buy for one model on one GPU: NVIDIA's NIM, or a container of your own."""
 
 
 def main() -> None:

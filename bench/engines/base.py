@@ -80,5 +80,5 @@ class Engine(Protocol):
         ...
 
     def effective_config(self, documents: Mapping[str, str]) -> Mapping[str, Any]:
-        """What the engine says it runs with, from {"/v1/models": text, "/metrics": text, "/props": text, "log": text}."""
+        """What the engine says it runs with, from {"/v1/models": text, "/metrics": text, "log": text, …}."""
         ...
