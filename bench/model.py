@@ -93,6 +93,7 @@ class Launches:
     seed: int = 1
     cooldown_s: float = 0.0
     telemetry_interval_s: float = 0.5
+    port_base: int = 18400  # the plan counts up from here; below the kernel's range of ephemeral ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

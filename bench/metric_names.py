@@ -1,0 +1,23 @@
+"""The closed list of metric names: what a scenario may ask for and an analysis must be able to compute."""
+
+from __future__ import annotations
+
+METRICS = (
+    "ttft_p50_s",
+    "ttft_p90_s",
+    "ttft_p99_s",
+    "tpot_p50_s",
+    "tpot_p90_s",
+    "tpot_p99_s",
+    "itl_mean_s",
+    "itl_max_p99_s",
+    "e2e_p50_s",
+    "e2e_p90_s",
+    "e2e_p99_s",
+    "output_tokens_per_s",
+    "requests_per_s",
+    "error_ratio",
+    "start_to_first_token_s",
+    "start_to_ready_s",
+    "peak_memory_bytes",
+)

@@ -1,0 +1,183 @@
+"""The shape of scenario.yaml: every key, its type and one line on what it means. Unknown keys are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bench.scenario.units import Duration, Metric, PositiveDuration, Share, Text
+from bench.vocabulary import Api, Question, RuntimeKind, Side
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Name = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+SidecarName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,30}$")]  # a word of ${<name>_port}
+StageId = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_.-]{0,30}$")]
+Words = Annotated[str, Field(strict=True, min_length=1)]
+Price = Annotated[float, Field(ge=0)] | None
+ModeName = Literal["smoke", "quick", "standard", "publish"]
+
+
+def _none_as_empty(value: Any) -> Any:
+    """`env:` with nothing under it means an empty one."""
+    return {} if value is None else value
+
+
+class Shape(BaseModel):
+    """Base of all shapes: no key beyond those named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelShape(Shape):
+    """The model that every arm serves."""
+
+    id: Words = Field(description="the model's name in requests")
+    precision: Words | None = Field(None, description="e.g. bf16; a label for the report")
+    max_model_len: Count | None = Field(None, description="tokens of prompt and answer together")
+    made: Name | None = Field(None, description="a model made on this machine by scenarios/_models, e.g. tiny-llama")
+    path: Words | None = Field(None, description="file or folder of the weights; relative to the scenario's folder")
+    tokenizer: Words = Field("server", description="server = ask the arm's /tokenize; else path of a tokenizer.json")
+
+
+class SidecarShape(Shape):
+    """One more command of an arm, such as nginx in front of the engine."""
+
+    command: list[Text] = Field(min_length=1, description="program and arguments; ${...} is filled in")
+    files: dict[str, Words] = Field(default_factory=dict, description="file in ${scratch}: template in the folder")
+
+
+class BuildShape(Shape):
+    """An image built from the scenario's folder."""
+
+    context: Words = Field(description="folder with a Dockerfile, relative to the scenario's folder")
+
+
+class ArmShape(Shape):
+    """One of the things compared."""
+
+    engine: Words = Field(description="a module of bench/engines, e.g. llamacpp, vllm")
+    side: Side = Field(description="buy or build")
+    notice: Words | None = Field(None, description='shown with the arm\'s name, e.g. "stand-in, not NVIDIA NIM"')
+    runtime: RuntimeKind | None = Field(
+        None, description="default: docker with image or build, endpoint with url, else process"
+    )
+    url: Annotated[str, Field(strict=True, pattern=r"^https?://[^\s/]+/?$")] | None = Field(
+        None, description="http(s)://host:port of a server that already runs"
+    )
+    image: Words | None = Field(None, description="reference of a container image")
+    build: BuildShape | None = Field(None, description="an image to build")
+    command: list[Text] | None = Field(None, min_length=1, description="replaces the engine's own start command")
+    args: list[Text] = Field(default_factory=list, description="added to the start command of this arm")
+    env: Annotated[dict[str, Text], BeforeValidator(_none_as_empty)] = Field(
+        default_factory=dict, description="environment variables; ${...} is filled in"
+    )
+    packages: Words | None = Field(None, description="hash-locked requirements file of the arm's own environment")
+    also: dict[SidecarName, SidecarShape] = Field(default_factory=dict, description="more commands of this arm")
+    entry: Words = Field("engine", description="the command that takes the load: engine or a name under also")
+    ready_timeout: PositiveDuration = Field(600.0, description="longest wait for ready")
+
+
+class PromptShape(Shape):
+    """Lengths of a request."""
+
+    input_tokens: Count = Field(description="exact length of every prompt")
+    output_tokens: Count = Field(description="exact length of every answer")
+
+
+class SamplingShape(Shape):
+    """How tokens are drawn."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    ignore_eos: bool = True
+
+
+class StageShape(Shape):
+    """One load point at a fixed number of streams."""
+
+    id: StageId | None = Field(None, description="default: c<concurrency>")
+    concurrency: Count = Field(description="streams, each with one request in flight at a time")
+    duration: PositiveDuration | None = Field(None, description="measured window; default: load.duration")
+
+
+class ModeLoadShape(Shape):
+    """The part of the load that a mode decides."""
+
+    stages: list[StageShape] | None = Field(None, min_length=1, description="load points")
+    duration: PositiveDuration | None = Field(None, description="measured window of stages without their own")
+    rounds: Count | None = Field(None, description="passes over the stages within one launch")
+    warmup: Duration | None = Field(None, description="least warm-up before each window")
+    warmup_requests: Whole | None = Field(None, description="least finished requests per stream before each window")
+    ramp: Duration | None = Field(None, description="the starts of the first requests are spread over this")
+
+
+class LoadShape(ModeLoadShape):
+    """The traffic, the same for every arm."""
+
+    api: Api = Field(Api.COMPLETIONS, description="completions or chat")
+    prompt: PromptShape
+    sampling: SamplingShape = Field(default_factory=SamplingShape)
+    timeout: PositiveDuration = Field(120.0, description="one request, from send to last token")
+    workers: Count = Field(1, description="load processes")
+
+
+class ModeLaunchesShape(Shape):
+    """The part of the launches that a mode decides."""
+
+    blocks: Count | None = Field(None, description="launches of every arm that are kept")
+    burn_in: Whole | None = Field(None, description="blocks before them that are dropped")
+
+
+class LaunchesShape(ModeLaunchesShape):
+    """How often."""
+
+    mode: ModeName = Field("standard", description="the preset that fills in what is not written here")
+    seed: Whole = Field(1, description="of the order in each block and of the prompts")
+    cooldown: Duration = Field(0.0, description="pause after each launch")
+    telemetry_interval: PositiveDuration = Field(0.5, description="between two samples")
+    port_base: Annotated[int, Field(strict=True, ge=1024, le=65000)] = Field(18400, description="first port of arms")
+
+
+class ModeShape(Shape):
+    """What this scenario wants otherwise in one mode."""
+
+    launches: ModeLaunchesShape = Field(default_factory=lambda: ModeLaunchesShape())
+    load: ModeLoadShape = Field(default_factory=lambda: ModeLoadShape())
+
+
+class PrimaryShape(Shape):
+    """The one comparison that answers the question."""
+
+    metric: Metric
+    stage: Words | None = Field(None, description="id of a stage; not needed with one stage")
+
+
+class CostShape(Shape):
+    """Prices: null means unknown."""
+
+    gpu_hour_usd: Price = None
+    nim_licence_gpu_year_usd: Price = None
+    engineer_hour_usd: Price = None
+    source: Words | None = None
+
+
+class ScenarioShape(Shape):
+    """A question about one model, and the arms that may be the answer."""
+
+    summary: Words = Field(description="one sentence: what is compared on what")
+    question: Question = Field(
+        Question.CONTAINER, description="container = all else matched; shipped = defaults against defaults"
+    )
+    notice: Words | None = Field(None, description="shown on top of the report")
+    model: ModelShape
+    baseline: Words = Field(description="the arm that the others are compared with")
+    serve_args: list[Text] = Field(default_factory=list, description="added to the start command of every arm")
+    arms: dict[Name, ArmShape] = Field(description="two arms or more")
+    load: LoadShape
+    launches: LaunchesShape = Field(default_factory=lambda: LaunchesShape())
+    modes: dict[ModeName, ModeShape] = Field(default_factory=dict, description="other values in a mode")
+    primary: PrimaryShape
+    margins: dict[Metric, Share] = Field(default_factory=dict, description="metric: smallest difference that matters")
+    slo: dict[Metric, Any] = Field(default_factory=dict, description="metric: limit, e.g. ttft_p99_s: 500ms")
+    cost: CostShape = Field(default_factory=CostShape)

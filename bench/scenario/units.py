@@ -1,0 +1,83 @@
+"""Values with a unit, as people write them: `60s`, `2m`, `5%`. A number without its unit is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from bench.metric_names import METRICS
+from bench.scenario.problems import did_you_mean
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
+
+
+def seconds(value: Any) -> float:
+    """`500ms`, `60s`, `2m`, `1h` in seconds."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match:
+        return round(float(match[1]) * _SECONDS[match[2]], 9)
+    repair = f"write {value}s" if isinstance(value, int | float) and not isinstance(value, bool) else "write 60s"
+    raise _wrong("wrong unit", "a number with its unit: ms, s, m or h, e.g. 60s", repair)
+
+
+def positive_seconds(value: Any) -> float:
+    """A duration above zero."""
+    duration_s = seconds(value)
+    if duration_s <= 0:
+        raise _wrong("wrong value", "more than 0s", "write 60s")
+    return duration_s
+
+
+def share(value: Any) -> float:
+    """`5%` as 0.05."""
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match and 0 < float(match[1]) <= 100:
+        return float(match[1]) / 100
+    raise _wrong("wrong unit", "a percentage above 0%, e.g. 5%", "write 5%")
+
+
+def metric(value: Any) -> str:
+    """A name of the closed list."""
+    if value in METRICS:
+        return str(value)
+    repair = did_you_mean(str(value), METRICS)
+    raise _wrong("unknown metric", "one of " + ", ".join(METRICS), repair)
+
+
+def limit(name: str, value: Any) -> float:
+    """The limit of a metric, in the metric's own unit: a duration, a percentage or a plain number."""
+    if name.endswith("_s") and not name.endswith("_per_s"):
+        return positive_seconds(value)
+    if name.endswith("_ratio"):
+        return share(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    raise _wrong("wrong value", "a number above 0", None)
+
+
+def text(value: Any) -> str:
+    """A word of a command line; whole and decimal numbers are taken as they are written."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise _wrong("wrong type", "text", "put it in quotes")
+
+
+def _wrong(problem: str, expected: str, repair: str | None) -> PydanticCustomError:
+    return PydanticCustomError("nimbench", "{problem}", {"problem": problem, "expected": expected, "repair": repair})
+
+
+_DURATION_SCHEMA = {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["60s", "2m", "500ms"]}
+_SHARE_SCHEMA = {"type": "string", "pattern": f"^{_SHARE.pattern}$", "examples": ["5%"]}
+
+Duration = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_DURATION_SCHEMA)]
+PositiveDuration = Annotated[float, BeforeValidator(positive_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+Share = Annotated[float, BeforeValidator(share), WithJsonSchema(_SHARE_SCHEMA)]
+Metric = Annotated[str, BeforeValidator(metric), WithJsonSchema({"type": "string", "enum": list(METRICS)})]
+Text = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": ["string", "number"]})]
