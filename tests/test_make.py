@@ -99,7 +99,7 @@ def test_python_without_venv_module_names_the_package(checkout: Path) -> None:
 
 
 def recording_python(folder: Path) -> tuple[str, Path]:
-    """A `python` that writes down how it is called and makes a .venv of itself: the recipe runs, nothing is installed."""
+    """A `python` that writes down how it is called and makes a .venv of itself: nothing is installed."""
     log = folder / "calls"
     file = folder / "python-recording"
     file.write_text(
