@@ -1,0 +1,40 @@
+"""The audit of a ratio: whether both arms did the same work, so that their numbers may be divided.
+
+The gate is that of the method: mean prompt and output tokens of the arms within 5 % of each other at the stage.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from bench.analysis.numbers import Cell, Numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_WORK_RATIO = 1.05
+# The first token does not depend on how many follow, and a share of errors is of requests.
+_NOT_ON_OUTPUT = ("ttft_p50_s", "ttft_p90_s", "ttft_p99_s", "error_ratio")
+
+
+def not_comparable(numbers: Numbers, cell: Cell, baseline: str, candidate: str) -> str | None:
+    """Why the ratio of this cell means nothing, or None."""
+    stage = cell.at.get("stage")
+    if stage is None:
+        return None
+    columns = ["prompt_tokens"] if cell.metric.name in _NOT_ON_OUTPUT else ["prompt_tokens", "output_tokens"]
+    for column in columns:
+        one, other = (mean_tokens(numbers, arm, stage, column) for arm in (baseline, candidate))
+        if one and other and max(one / other, other / one) > MOST_WORK_RATIO:
+            what = column.replace("_", " ")
+            return f"not the same work: {what} per request {one:.1f} ({baseline}) and {other:.1f} ({candidate})"
+    return None
+
+
+def mean_tokens(numbers: Numbers, arm: str, stage: str, column: str) -> float | None:
+    """Mean of a token count over an arm's measured good requests at a stage; None where the server did not count."""
+    parts: Sequence[pd.Series] = [rows.ok[column].dropna() for rows in numbers.passes_at(arm, stage)]
+    counts = pd.concat(parts) if parts else pd.Series(dtype=float)
+    return float(counts.mean()) if len(counts) else None

@@ -1,0 +1,125 @@
+"""What to do, from the primary comparison; what speaks against it is said in the same breath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.analysis.comparisons import compare_cell, primary_cell
+from bench.analysis.numbers import Numbers
+from bench.analysis.words import metric_name, outcome, percent, place
+from bench.conclusion import Comparison, Decision
+from bench.model import Scenario
+from bench.vocabulary import Better, Question, Role, Side, Verdict
+
+OF_WEIGHT = ("ttft_p50_s", "tpot_p50_s", "error_ratio")  # what a user notices even where throughput wins
+_BEHIND = (Verdict.WORSE, Verdict.BEHIND)
+_AHEAD = (Verdict.BETTER, Verdict.AHEAD)
+_QUESTION = {
+    Question.CONTAINER: "asked: is the container better, all else matched?",
+    Question.SHIPPED: "asked: is the product as shipped better, defaults against defaults?",
+}
+
+
+def decide(
+    numbers: Numbers,
+    comparisons: tuple[Comparison, ...],
+    *,
+    aa: Mapping[str, Any] | None = None,
+    withhold: str | None = None,
+) -> Decision:
+    """One arm, several that do not differ, or unknown."""
+    scenario = numbers.scenario
+    primaries = [c for c in comparisons if c.role is Role.PRIMARY]
+    lead = (
+        ["A/A run: the arms are the same, so any difference is noise; it tests the method, not an arm."] if aa else []
+    )
+    if withhold:
+        return _unknown(f"{withhold[:1].upper()}{withhold[1:]}; no verdict before the planned number.", lead, primaries)
+    duels = _duels(numbers, primaries)
+    if not duels:
+        where = place({"stage": scenario.primary.stage}) if scenario.primary.stage else ""
+        return _unknown(f"Not known: no launch gave the primary number {scenario.primary.metric}{where}.", lead, [])
+    top = duels[0].baseline
+    open_ones = [c for c in duels if c.verdict not in (*_BEHIND, Verdict.EQUAL)]
+    if open_ones:
+        return _unknown(_open_sentence(open_ones[0]), lead, duels)
+    arms = (top, *(c.candidate for c in duels if c.verdict is Verdict.EQUAL))
+    because = [*lead, *map(_explain, duels), *_against(comparisons, arms), _QUESTION[scenario.question]]
+    return Decision(
+        arms=arms,
+        state="one" if len(arms) == 1 else "several",
+        side=_side(scenario, arms),
+        sentence=_sentence(arms, duels, primaries),
+        because=tuple(because),
+    )
+
+
+def _duels(numbers: Numbers, primaries: list[Comparison]) -> list[Comparison]:
+    """The arm with the best primary number as `baseline`, against every other arm."""
+    cell = primary_cell(numbers)
+    known = [c for c in primaries if c.baseline_value is not None and c.candidate_value is not None]
+    if cell is None or not primaries or len(known) < len(primaries):
+        return []
+    values = {c.candidate: c.ratio if c.ratio is not None else (c.delta or 0.0) for c in primaries}
+    values[primaries[0].baseline] = 1.0 if primaries[0].ratio is not None else 0.0
+    best = max if primaries[0].better is Better.HIGHER else min
+    top = best(values, key=lambda arm: values[arm])
+    return [compare_cell(numbers, cell, top, arm, None) for arm in values if arm != top]
+
+
+def _sentence(arms: tuple[str, ...], duels: list[Comparison], primaries: list[Comparison]) -> str:
+    told = "; ".join(map(outcome, primaries))
+    if len(arms) > 1:
+        return f"No practical difference at ±{percent(duels[0].margin)} between {' and '.join(arms)}. {told}."
+    unsure = "; the direction is sure, the size is not" if any(c.verdict is Verdict.BEHIND for c in duels) else ""
+    if len(primaries) == 1 and arms[0] == primaries[0].candidate:
+        return f"{told}{unsure}."
+    return f"{arms[0]} is ahead. {told}{unsure}."
+
+
+def _open_sentence(comparison: Comparison) -> str:
+    if comparison.verdict is Verdict.INCONCLUSIVE:
+        needed = comparison.launches_needed
+        now = min(comparison.n["baseline"], comparison.n["candidate"])
+        more = (
+            f"about {needed} launches of each arm would tell ({now} now)"
+            if needed
+            else "no budget of launches would tell"
+        )
+        return f"Not yet known: {more}. {outcome(comparison)}."
+    word = "Not comparable" if comparison.verdict is Verdict.NOT_COMPARABLE else "Not known"
+    return f"{word}: {comparison.reason}. {outcome(comparison)}."
+
+
+def _explain(comparison: Comparison) -> str:
+    """One duel, seen from the arm that has the better number."""
+    margin = percent(comparison.margin)
+    tail = {
+        Verdict.EQUAL: f"the 90 % interval lies inside ±{margin}: equal for every practical purpose",
+        Verdict.WORSE: f"the whole 95 % interval lies beyond the margin of {margin}",
+        Verdict.BEHIND: f"direction sure, size not: the 95 % interval reaches into the margin of {margin}",
+    }[comparison.verdict]
+    return f"{outcome(comparison)}: {tail}."
+
+
+def _against(comparisons: tuple[Comparison, ...], arms: tuple[str, ...]) -> list[str]:
+    """Secondary results of weight that speak against a chosen arm."""
+    rows = []
+    for c in comparisons:
+        if c.role is Role.PRIMARY or c.metric not in OF_WEIGHT:
+            continue
+        loser = c.candidate if c.verdict is Verdict.WORSE else c.baseline if c.verdict is Verdict.BETTER else None
+        if loser in arms:
+            rows.append(f"But {loser} is worse in {metric_name(c)}{place(c.at)}: {outcome(c)}.")
+    return rows
+
+
+def _unknown(sentence: str, lead: list[str], comparisons: list[Comparison]) -> Decision:
+    because = (*lead, *(f"{outcome(c)}: {c.reason or c.verdict.value}." for c in comparisons))
+    return Decision(arms=(), state="unknown", side="none", sentence=sentence, because=because)
+
+
+def _side(scenario: Scenario, arms: tuple[str, ...]) -> str:
+    sides: set[Side] = {arm.side for arm in scenario.arms if arm.name in arms}
+    return sides.pop().value if len(sides) == 1 else "none"

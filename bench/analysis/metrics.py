@@ -1,0 +1,273 @@
+"""The table of metrics: what each number is, from which rows it comes, and how many rows it needs.
+
+Adding a metric is one row here and its name in `bench/metric_names.py`.
+
+Percentiles interpolate linearly between order statistics (type 7: numpy's, and so vLLM's and AIPerf's, default).
+The least rows are where the largest order statistic first bounds the true percentile from above with 95 %
+confidence, 1 - q^n >= 0.95: 5 rows for p50, 29 for p90, 299 for p99, the last two rounded up. Below: None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from bench.record import StageWindow
+from bench.vocabulary import Better, Kind, Mark, Phase, RequestStatus
+
+if TYPE_CHECKING:
+    from bench.store.reader import LaunchData
+
+PERCENTILE_ROWS = {50: 5, 90: 30, 99: 300}
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """One pass over one stage within one launch."""
+
+    all: pd.DataFrame  # every request of the stage and round, whatever its phase
+    window: StageWindow
+
+    @cached_property
+    def measured(self) -> pd.DataFrame:
+        """Rows that started in the window."""
+        return self.all[self.all["phase"] == Phase.WINDOW]
+
+    @cached_property
+    def ok(self) -> pd.DataFrame:
+        """Rows that started in the window and ended well: the ones that carry latencies."""
+        rows = self.measured
+        return rows[rows["status"] == RequestStatus.OK]
+
+    @property
+    def length_s(self) -> float:
+        """Length of the window."""
+        return self.window.window_end_s - self.window.window_start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One row of the table. `margin` is the smallest change that matters: a ratio - 1, or the unit for a difference."""
+
+    name: str
+    label: str
+    unit: str
+    better: Better
+    margin: float
+    definition: str
+    kind: Kind = Kind.SAMPLED
+    least_rows: int = 1
+    of_stage: Callable[[StageRows], float | None] | None = None
+    of_launch: Callable[[LaunchData], float | None] | None = None
+
+    @property
+    def scope(self) -> Literal["stage", "launch"]:
+        """Whether a launch has one value per stage, or one."""
+        return "stage" if self.of_stage else "launch"
+
+
+def sent_s(rows: pd.DataFrame) -> pd.Series:
+    """The instant from which a request waits: its planned time in an open loop, else its first byte sent."""
+    return rows["scheduled_s"].fillna(rows["start_s"]) if "scheduled_s" in rows else rows["start_s"]
+
+
+def ttft_s(rows: pd.DataFrame) -> pd.Series:
+    """Time to first token of each row."""
+    return rows["first_token_s"] - sent_s(rows)
+
+
+def tpot_s(rows: pd.DataFrame) -> pd.Series:
+    """Time per output token of each row after its first; undefined for answers of one token."""
+    later_tokens = rows["output_tokens"] - 1
+    return (rows["last_token_s"] - rows["first_token_s"]) / later_tokens.where(later_tokens >= 1)
+
+
+def e2e_s(rows: pd.DataFrame) -> pd.Series:
+    """Time from sending to the last token of each row."""
+    return rows["last_token_s"] - sent_s(rows)
+
+
+def percentile(values: pd.Series, p: int) -> float | None:
+    """The p-th percentile by linear interpolation; None where the count cannot carry it."""
+    known = values.to_numpy(dtype=float, na_value=math.nan)
+    known = known[~np.isnan(known)]
+    return float(np.percentile(known, p)) if len(known) >= PERCENTILE_ROWS[p] else None
+
+
+def _itl_mean_s(rows: StageRows) -> float | None:
+    ok = rows.ok
+    gaps = ok["chunks"] - 1
+    has_gaps = (gaps >= 1) & ok["itl_mean_s"].notna()
+    total = float(gaps[has_gaps].sum())
+    return float((ok["itl_mean_s"] * gaps)[has_gaps].sum()) / total if total else None
+
+
+def _output_tokens_per_s(rows: StageRows) -> float | None:
+    tokens = rows.all["window_tokens"]
+    return float(tokens.sum()) / rows.length_s if tokens.notna().any() and rows.length_s > 0 else None
+
+
+def _requests_per_s(rows: StageRows) -> float | None:
+    if rows.length_s <= 0 or rows.all.empty:
+        return None
+    done = rows.all[rows.all["status"] == RequestStatus.OK]["last_token_s"]
+    return float(done.between(rows.window.window_start_s, rows.window.window_end_s).sum()) / rows.length_s
+
+
+def _error_ratio(rows: StageRows) -> float | None:
+    errors = int((rows.measured["status"] == RequestStatus.ERROR).sum())
+    judged = errors + len(rows.ok)  # what the suite itself cut says nothing about the server
+    return errors / judged if judged else None
+
+
+def _between(first: Mark, last: Mark) -> Callable[[LaunchData], float | None]:
+    def seconds(data: LaunchData) -> float | None:
+        marks = data.launch.marks
+        return marks[last] - marks[first] if first in marks and last in marks else None
+
+    return seconds
+
+
+def _peak_memory_bytes(data: LaunchData) -> float | None:
+    samples = data.telemetry
+    if samples is None:
+        return None
+    mine = (samples["source"] == "host") & (samples["entity"] == "server") & (samples["metric"] == "rss_bytes")
+    values = samples.loc[mine, "value"].dropna()
+    return float(values.max()) if len(values) else None
+
+
+def _latency(
+    name: str, label: str, of_rows: Callable[[pd.DataFrame], pd.Series], definition: str, margins: tuple[float, ...]
+) -> tuple[Metric, ...]:
+    """The p50, p90 and p99 rows of one latency."""
+    return tuple(
+        Metric(
+            name=f"{name}_p{p}_s",
+            label=f"{label} p{p}",
+            unit="s",
+            better=Better.LOWER,
+            margin=margin,
+            least_rows=PERCENTILE_ROWS[p],
+            of_stage=lambda rows, p=p: percentile(of_rows(rows.ok), p),  # type: ignore[misc]
+            definition=f"{definition} The {p}th percentile (linear interpolation) over the requests that started in "
+            f"the window and ended well; at least {PERCENTILE_ROWS[p]} of them, else unknown.",
+        )
+        for p, margin in zip(PERCENTILE_ROWS, margins, strict=True)
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="output_tokens_per_s",
+        label="Output tokens/s",
+        unit="tok/s",
+        better=Better.HIGHER,
+        margin=0.05,
+        of_stage=_output_tokens_per_s,
+        definition="Output tokens that arrived inside the window, by the server's own count, divided by the window's "
+        "length. Tokens of requests that began before or ended after it count where they arrived.",
+    ),
+    Metric(
+        name="requests_per_s",
+        label="Requests/s",
+        unit="req/s",
+        better=Better.HIGHER,
+        margin=0.05,
+        of_stage=_requests_per_s,
+        definition="Requests whose last token arrived inside the window, divided by the window's length.",
+    ),
+    *_latency(
+        "ttft",
+        "TTFT",
+        ttft_s,
+        "Time to first token: from the first byte of the request handed to the kernel (open loop: from its planned "
+        "time) to the first chunk that carries a token; a role-only chunk does not count.",
+        (0.10, 0.10, 0.15),
+    ),
+    *_latency(
+        "tpot",
+        "TPOT",
+        tpot_s,
+        "Time per output token after the first: (last token - first token) / (output tokens - 1) of one request.",
+        (0.05, 0.10, 0.15),
+    ),
+    *_latency(
+        "e2e",
+        "End to end",
+        e2e_s,
+        "From the first byte of the request handed to the kernel (open loop: from its planned time) to its last token.",
+        (0.05, 0.10, 0.15),
+    ),
+    Metric(
+        name="itl_mean_s",
+        label="ITL mean",
+        unit="s",
+        better=Better.LOWER,
+        margin=0.05,
+        of_stage=_itl_mean_s,
+        definition="Inter-token latency: the mean gap between two chunks over all gaps of the window's good requests. "
+        "Gaps are between chunks: a server that sends several tokens a chunk has fewer, longer gaps; compare TPOT.",
+    ),
+    Metric(
+        name="error_ratio",
+        label="Errors",
+        unit="ratio",
+        better=Better.LOWER,
+        margin=0.001,
+        kind=Kind.DIFFERENCE,
+        of_stage=_error_ratio,
+        definition="Share of failed requests among those that started in the window; requests that the suite itself "
+        "cut are left out. Compared as a difference. No failure in N requests rules out only shares above 3/N.",
+    ),
+    Metric(
+        name="start_to_first_token_s",
+        label="Start to first token",
+        unit="s",
+        better=Better.LOWER,
+        margin=0.20,
+        of_launch=_between(Mark.CREATED, Mark.FIRST_TOKEN),
+        definition="Cold start: from the order to start the arm to the first token of its first request. The same "
+        "stopwatch for every engine, whatever its own health route calls ready.",
+    ),
+    Metric(
+        name="start_to_ready_s",
+        label="Start to ready",
+        unit="s",
+        better=Better.LOWER,
+        margin=0.20,
+        of_launch=_between(Mark.CREATED, Mark.READY),
+        definition="From the order to start the arm to the first good answer of its own readiness route. Engines "
+        "mean different things by ready; compare start to first token.",
+    ),
+    Metric(
+        name="peak_memory_bytes",
+        label="Peak memory",
+        unit="bytes",
+        better=Better.LOWER,
+        margin=0.05,
+        of_launch=_peak_memory_bytes,
+        definition="The largest sampled resident memory of the arm's processes together over the launch. Pages that "
+        "processes share count in each; a peak between two samples is missed.",
+    ),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def stage_rows(requests: pd.DataFrame, window: StageWindow) -> StageRows:
+    """The rows of one pass over one stage."""
+    mine = (requests["stage"] == window.stage) & (requests["round"] == window.round)
+    return StageRows(requests[mine], window)
+
+
+def stage_values(requests: pd.DataFrame, window: StageWindow) -> dict[str, float | None]:
+    """Every stage metric of one pass over one stage; None where the rows cannot carry it."""
+    rows = stage_rows(requests, window)
+    return {metric.name: metric.of_stage(rows) for metric in METRICS if metric.of_stage}

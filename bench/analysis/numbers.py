@@ -1,0 +1,135 @@
+"""One number per launch and metric: which launches count, and what each of them gives."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from bench.analysis.metrics import METRICS, Metric, StageRows, stage_rows
+from bench.clock import suspended_s
+from bench.conclusion import At
+from bench.model import Scenario, Stage
+from bench.record import Launch, StageWindow
+from bench.vocabulary import LaunchStatus, Purpose
+
+if TYPE_CHECKING:
+    from bench.store.reader import LaunchData, RunData
+
+SUSPENDED_S = 0.01  # two clocks read back to back differ by microseconds; anything above is sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One metric at one place; `numbers`: arm -> launch index -> that launch's one number, None where it has none."""
+
+    metric: Metric
+    at: At
+    numbers: Mapping[str, Mapping[int, float | None]]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A run's launches that count, and their numbers."""
+
+    data: RunData
+
+    @property
+    def scenario(self) -> Scenario:
+        """The question."""
+        return self.data.run.scenario
+
+    @cached_property
+    def kept(self) -> tuple[LaunchData, ...]:
+        """Launches that count: for load, done, not burn-in, host awake; the last attempt where there are several."""
+        done = [one for one in self.data.launches if is_done(one.launch) and not one.launch.burn_in]
+        last = {one.launch.index: one for one in sorted(done, key=lambda one: one.launch.attempt)}
+        return tuple(last[index] for index in sorted(last))
+
+    @cached_property
+    def blocks(self) -> Mapping[int, int]:
+        """Launch index -> block."""
+        return {one.launch.index: one.launch.block for one in self.kept}
+
+    def of_arm(self, arm: str) -> tuple[LaunchData, ...]:
+        """The arm's launches that count, in order."""
+        return tuple(one for one in self.kept if one.launch.arm == arm)
+
+    @cached_property
+    def passes(self) -> Mapping[int, tuple[StageRows, ...]]:
+        """Launch index -> the rows of each pass over each stage."""
+        return {
+            one.launch.index: tuple(stage_rows(one.requests, window) for window in one.launch.stages)
+            for one in self.kept
+            if one.requests is not None
+        }
+
+    def passes_at(self, arm: str, stage: str) -> list[StageRows]:
+        """Every kept pass of an arm over a stage."""
+        return [
+            rows
+            for one in self.of_arm(arm)
+            for rows in self.passes.get(one.launch.index, ())
+            if rows.window.stage == stage
+        ]
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every metric at every place, in the order of the table and the scenario."""
+        return tuple(cell for metric in METRICS for cell in self._cells_of(metric))
+
+    def _cells_of(self, metric: Metric) -> list[Cell]:
+        if metric.of_stage:
+            return [self._stage_cell(metric, stage) for stage in self.scenario.load.stages]
+        levels = sorted({one.launch.level or "" for one in self.kept}) or [""]
+        return [self._launch_cell(metric, level) for level in levels]
+
+    def _stage_cell(self, metric: Metric, stage: Stage) -> Cell:
+        numbers = {
+            arm.name: {
+                one.launch.index: self._over_rounds(metric, one.launch.index, stage.id) for one in self.of_arm(arm.name)
+            }
+            for arm in self.scenario.arms
+        }
+        return Cell(metric, {"stage": stage.id}, numbers)
+
+    def _over_rounds(self, metric: Metric, launch: int, stage: str) -> float | None:
+        """Median over rounds; None if any round has none, for a median of the rest would be a choice."""
+        assert metric.of_stage is not None
+        rounds = [rows for rows in self.passes.get(launch, ()) if rows.window.stage == stage]
+        values = [metric.of_stage(rows) for rows in rounds]
+        known = [value for value in values if value is not None]
+        return statistics.median(known) if known and len(known) == len(values) else None
+
+    def _launch_cell(self, metric: Metric, level: str) -> Cell:
+        assert metric.of_launch is not None
+        numbers = {
+            arm.name: {
+                one.launch.index: metric.of_launch(one)
+                for one in self.of_arm(arm.name)
+                if (one.launch.level or "") == level
+            }
+            for arm in self.scenario.arms
+        }
+        return Cell(metric, {"level": level} if level else {}, numbers)
+
+    def by_block(self, cell: Cell, arm: str) -> dict[int, float | None]:
+        """An arm's numbers keyed by block, for pairing."""
+        return {self.blocks[index]: value for index, value in cell.numbers[arm].items()}
+
+
+def is_done(launch: Launch) -> bool:
+    """Whether a launch measured what it was made for."""
+    return launch.status is LaunchStatus.DONE and launch.purpose is Purpose.LOAD and slept_s(launch) <= SUSPENDED_S
+
+
+def slept_s(launch: Launch) -> float:
+    """Seconds that the host slept during the launch."""
+    return suspended_s(launch.t0["start"], launch.t0["end"]) if {"start", "end"} <= set(launch.t0) else 0.0
+
+
+def stage_of(scenario: Scenario, window: StageWindow) -> Stage | None:
+    """The scenario's stage of a window."""
+    return next((stage for stage in scenario.load.stages if stage.id == window.stage), None)
