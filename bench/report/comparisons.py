@@ -1,0 +1,189 @@
+"""The table of comparisons: rows in the order of importance, each with its interval as text and as a small drawing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from bench.conclusion import Comparison
+from bench.report import format as fmt
+from bench.report.subject import Subject
+from bench.vocabulary import Kind, Role, Verdict
+
+WORDS = {
+    Verdict.BETTER: "better",
+    Verdict.WORSE: "worse",
+    Verdict.AHEAD: "ahead, size unsure",
+    Verdict.BEHIND: "behind, size unsure",
+    Verdict.EQUAL: "no practical difference",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.UNKNOWN: "not known",
+    Verdict.NOT_COMPARABLE: "not comparable",
+}
+_WIDTH, _HEIGHT, _EDGE = 170, 22, 7
+_WIDEST = math.log(4.0)  # a drawing never spans more than a factor of four each way; arrows say that it goes on
+_NEUTRAL = "#57606a"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison, ready to be shown; every text carries its unit."""
+
+    metric: str
+    where: str
+    primary: bool
+    better: str
+    baseline: str
+    baseline_ci: str
+    candidate: str
+    candidate_ci: str
+    effect: str
+    effect_ci: str
+    drawing: Markup
+    word: str
+    css: str
+    reason: str | None
+    pairs: str
+    margin: str
+    mde: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The comparisons of one candidate with the baseline."""
+
+    baseline: str
+    candidate: str
+    rows: tuple[Row, ...]
+
+
+def groups(subject: Subject) -> tuple[Group, ...]:
+    """A group per candidate; in each the primary row first, then stage by stage."""
+    pairs = dict.fromkeys((c.baseline, c.candidate) for c in subject.summary.comparisons)
+    stages = [stage.id for stage in subject.scenario.load.stages]
+    found = []
+    for baseline, candidate in pairs:
+        mine = [c for c in subject.summary.comparisons if (c.baseline, c.candidate) == (baseline, candidate)]
+        mine.sort(key=lambda c: (c.role is not Role.PRIMARY, _stage_place(c, stages)))
+        span = log_span(mine)
+        found.append(Group(baseline, candidate, tuple(row(subject, c, span) for c in mine)))
+    return tuple(found)
+
+
+def _stage_place(comparison: Comparison, stages: list[str]) -> int:
+    stage = comparison.at.get("stage", "")
+    return stages.index(stage) if stage in stages else len(stages)
+
+
+def row(subject: Subject, c: Comparison, span: float) -> Row:
+    """One comparison in words."""
+    scale = fmt.scale_for(c.unit, (c.baseline_value, c.candidate_value))
+    cis = [interval_of(subject, arm, c) for arm in (c.baseline, c.candidate)]
+    texts = [
+        fmt.quantity(value, c.unit, ci=ci, scale=scale)
+        for value, ci in zip((c.baseline_value, c.candidate_value), cis, strict=True)
+    ]
+    effect, effect_ci = effect_texts(c)
+    return Row(
+        metric=fmt.safe_text(c.metric, 80), where=place(c), primary=c.role is Role.PRIMARY,
+        better=f"{c.better.value} is better",
+        baseline=texts[0], baseline_ci=fmt.interval(cis[0], c.unit, scale=scale) if cis[0] else "",
+        candidate=texts[1], candidate_ci=fmt.interval(cis[1], c.unit, scale=scale) if cis[1] else "",
+        effect=effect, effect_ci=effect_ci, drawing=drawing(subject, c, span), word=WORDS[c.verdict],
+        css=c.verdict.value, reason=fmt.safe_text(c.reason) if c.reason else None, pairs=_pairs(c),
+        margin=f"±{margin_text(c)}", mde=f"±{fmt.percent(c.mde)}" if c.mde is not None else fmt.UNKNOWN,
+    )  # fmt: skip
+
+
+def interval_of(subject: Subject, arm: str, c: Comparison) -> tuple[float, float] | None:
+    """The interval of an arm's own value that belongs to a comparison."""
+    side = subject.summary.arms.get(arm)
+    return next((v.ci95 for v in (side.values if side else ()) if (v.metric, v.at) == (c.metric, c.at)), None)
+
+
+def place(c: Comparison) -> str:
+    """Where the metric was taken, such as `c4`; `whole launch` when at no stage."""
+    return ", ".join(fmt.safe_text(v, 60) for v in c.at.values()) or "whole launch"
+
+
+def effect_texts(c: Comparison) -> tuple[str, str]:
+    """The ratio (or the difference in the metric's own unit) and its interval."""
+    if c.kind is Kind.DIFFERENCE:
+        return fmt.quantity(c.delta, c.unit, ci=c.ci95, sign=True), fmt.interval(c.ci95, c.unit) if c.ci95 else ""
+    shown = fmt.ratio_interval(c.ci95) if c.ci95 else ("exact" if c.kind is Kind.EXACT and c.ratio else "")
+    return fmt.ratio(c.ratio, c.ci95), shown
+
+
+def margin_text(c: Comparison) -> str:
+    """The smallest difference that matters."""
+    return fmt.quantity(c.margin, c.unit) if c.kind is Kind.DIFFERENCE else fmt.percent(c.margin)
+
+
+def _pairs(c: Comparison) -> str:
+    pairs, sides = c.n.get("pairs"), (c.n.get("baseline", 0), c.n.get("candidate", 0))
+    return f"{pairs} pairs" if pairs else f"{sides[0]} and {sides[1]} launches"
+
+
+def log_span(comparisons: Iterable[Comparison]) -> float:
+    """Half the width of the common axis, in log ratio: every interval and margin fits, up to a factor of four."""
+    ends = [0.05]
+    for c in comparisons:
+        if c.kind is not Kind.DIFFERENCE:
+            ends += [1.3 * math.log1p(c.margin), *(abs(math.log(x)) for x in (c.ci95 or ()) if x > 0)]
+    return min(_WIDEST, 1.12 * max(ends))
+
+
+def drawing(subject: Subject, c: Comparison, span: float) -> Markup:
+    """The interval as a picture: the margin shaded, 1 as a line, an arrow where it leaves the picture."""
+    if c.kind is Kind.DIFFERENCE:
+        centre, ends, margin = c.delta, c.ci95, c.margin
+        span = 1.12 * max([1.3 * margin, 1e-12, *map(abs, ends or ())])
+    else:
+        centre = math.log(c.ratio) if c.ratio and c.ratio > 0 else None
+        ends = (math.log(c.ci95[0]), math.log(c.ci95[1])) if c.ci95 and c.ci95[0] > 0 else None
+        margin = math.log1p(c.margin)
+    band = (_x(-margin, span), _x(margin, span))
+    zero = _x(0.0, span)
+    parts = [
+        f'<rect x="{band[0]:.1f}" y="2" width="{band[1] - band[0]:.1f}" height="{_HEIGHT - 4}" class="band"/>',
+        f'<line x1="{zero:.1f}" x2="{zero:.1f}" y1="0" y2="{_HEIGHT}" class="one"/>',
+    ]
+    if centre is not None:
+        parts += _mark(centre, ends, span, _favoured(subject, c))
+    label = f"{WORDS[c.verdict]}: {' '.join(effect_texts(c))}, margin {margin_text(c)}"
+    return Markup('<svg class="ci" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>').format(  # noqa: E501
+        _WIDTH, _HEIGHT, _WIDTH, _HEIGHT, label, Markup("".join(parts))
+    )  # fmt: skip
+
+
+def _mark(centre: float, ends: tuple[float, float] | None, span: float, colour: str) -> list[str]:
+    mid, parts = _HEIGHT / 2, []
+    if ends:
+        left, right = _x(ends[0], span), _x(ends[1], span)
+        parts.append(
+            f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{mid}" y2="{mid}" stroke="{colour}" stroke-width="3"/>'
+        )
+        if ends[0] < -span:
+            parts.append(f'<path d="M{left - 5:.1f} {mid}l6 -5v10z" fill="{colour}"/>')
+        if ends[1] > span:
+            parts.append(f'<path d="M{right + 5:.1f} {mid}l-6 -5v10z" fill="{colour}"/>')
+    if abs(centre) <= span:
+        parts.append(f'<circle cx="{_x(centre, span):.1f}" cy="{mid}" r="4.5" fill="{colour}"/>')
+    elif not ends:
+        tip, way = _x(centre, span), math.copysign(1, centre)
+        parts.append(f'<path d="M{tip + 5 * way:.1f} {mid}l{-6 * way:.0f} -5v10z" fill="{colour}"/>')
+    return parts
+
+
+def _x(value: float, span: float) -> float:
+    inside = max(-1.0, min(1.0, value / span))
+    return _EDGE + (inside + 1) / 2 * (_WIDTH - 2 * _EDGE)
+
+
+def _favoured(subject: Subject, c: Comparison) -> str:
+    if c.verdict in (Verdict.BETTER, Verdict.AHEAD):
+        return subject.colour(c.candidate)
+    return subject.colour(c.baseline) if c.verdict in (Verdict.WORSE, Verdict.BEHIND) else _NEUTRAL

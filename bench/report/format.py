@@ -1,0 +1,142 @@
+"""Numbers and foreign text as a person reads them: the only place where units change.
+
+The digits shown follow the interval: a number ends where its uncertainty begins. None is "not known", never 0.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+UNKNOWN = "not known"
+THIN = "\u202f"  # narrow no-break space between thousands
+_MINUS = "\u2212"
+_TEXT_LIMIT = 300  # characters of foreign text in one cell
+_FEWEST_RATIO_DECIMALS, _MOST_DECIMALS = 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a unit of the records is shown: multiply by `factor`, write `unit`."""
+
+    factor: float
+    unit: str
+
+
+# unit in the records -> (least size, scale), largest first
+_LADDERS: dict[str, tuple[tuple[float, Scale], ...]] = {
+    "s": ((1.0, Scale(1.0, "s")), (1e-3, Scale(1e3, "ms")), (0.0, Scale(1e6, "µs"))),
+    "bytes": (
+        (2.0**30, Scale(2.0**-30, "GiB")),
+        (2.0**20, Scale(2.0**-20, "MiB")),
+        (2.0**10, Scale(2.0**-10, "KiB")),
+        (0.0, Scale(1.0, "bytes")),
+    ),
+    "ratio": ((0.0, Scale(1e2, "%")),),
+    "1": ((0.0, Scale(1.0, "")),),
+}
+MS = Scale(1e3, "ms")
+GIB = Scale(2.0**-30, "GiB")
+
+
+def scale_for(unit: str, values: Iterable[float | None]) -> Scale:
+    """One scale for numbers that stand beside each other: the one that suits the largest."""
+    largest = max((abs(v) for v in values if v is not None and math.isfinite(v)), default=1.0)
+    for least, scale in _LADDERS.get(unit, ()):
+        if largest >= least:
+            return scale
+    return Scale(1.0, unit)
+
+
+def decimals_for(value: float, interval: Sequence[float] | None) -> int:
+    """Decimals so that the interval's half width keeps one digit, or two when it begins with 1 or 2."""
+    half = (interval[1] - interval[0]) / 2 if interval else 0.0
+    if half > 0 and math.isfinite(half):
+        exponent = math.floor(math.log10(half))
+        keep = 1 if half / 10**exponent < 3 else 0
+        return min(_MOST_DECIMALS, max(0, keep - exponent))
+    if value == 0 or not math.isfinite(value):
+        return 0
+    return min(_MOST_DECIMALS, max(0, 2 - math.floor(math.log10(abs(value)))))
+
+
+def number(value: float | None, decimals: int | None = None, *, sign: bool = False) -> str:
+    """A bare number: three significant digits unless `decimals` says otherwise; thin spaces between thousands."""
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    if math.isinf(value):
+        return f"{_MINUS if value < 0 else ''}∞"
+    places = decimals_for(value, None) if decimals is None else decimals
+    text = f"{value:{'+' if sign else ''},.{places}f}"
+    return text.replace(",", THIN).replace("-", _MINUS)
+
+
+def quantity(
+    value: float | None, unit: str, *, ci: Sequence[float] | None = None, scale: Scale | None = None, sign: bool = False
+) -> str:
+    """A number with its unit, such as `12.3 ms`."""
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    chosen = scale or scale_for(unit, (value,))
+    scaled = [end * chosen.factor for end in ci] if ci else None
+    return _with_unit(number(value * chosen.factor, decimals_for(value * chosen.factor, scaled), sign=sign), chosen)
+
+
+def interval(ci: Sequence[float] | None, unit: str, *, scale: Scale | None = None) -> str:
+    """Both ends with one unit, such as `[12.1, 12.6] ms`."""
+    if not ci:
+        return UNKNOWN
+    chosen = scale or scale_for(unit, ci)
+    ends = [end * chosen.factor for end in ci]
+    places = decimals_for(max(map(abs, ends)), ends)
+    return _with_unit(f"[{number(ends[0], places)}, {number(ends[1], places)}]", chosen)
+
+
+def _with_unit(text: str, scale: Scale) -> str:
+    return f"{text}\u00a0{scale.unit}" if scale.unit else text
+
+
+def ratio(value: float | None, ci: Sequence[float] | None = None) -> str:
+    """A ratio, `1.034`; its digits follow the interval, two decimals at least."""
+    if value is None:
+        return UNKNOWN
+    return number(value, max(_FEWEST_RATIO_DECIMALS, decimals_for(value, ci)))
+
+
+def ratio_interval(ci: Sequence[float] | None) -> str:
+    """The ends of a ratio's interval, `[0.998, 1.072]`."""
+    if not ci:
+        return UNKNOWN
+    places = max(_FEWEST_RATIO_DECIMALS, decimals_for(1.0, ci))
+    return f"[{number(ci[0], places)}, {number(ci[1], places)}]"
+
+
+def percent(share: float | None, *, sign: bool = False) -> str:
+    """A share of one as per cent, `+3.4 %`."""
+    return UNKNOWN if share is None else quantity(share, "ratio", sign=sign)
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in words, `3 min 20 s`."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 60:
+        return quantity(seconds, "s")
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def safe_text(text: object, limit: int = _TEXT_LIMIT) -> str:
+    """Foreign text made harmless to look at: no control or direction characters, bounded. Escaping is the page's."""
+    raw = str(text)
+    kept = "".join(_visible(char) for char in raw[: limit + 1])
+    return kept if len(raw) <= limit else f"{kept[:limit]}… ({len(raw) - limit} more characters)"
+
+
+def _visible(char: str) -> str:
+    if char in "\n\t":
+        return char
+    return "\ufffd" if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn"} else char

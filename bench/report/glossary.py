@@ -1,0 +1,55 @@
+"""How each number on the page is defined: the metrics' own words, then the words of the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.analysis.metrics import BY_NAME, METRICS
+from bench.report.subject import Subject
+
+_METHOD = (
+    ("launch", "One start of one arm. It is the unit of replication: more requests in one launch make no launch more."),
+    ("block", "One launch of every arm in random order, with the same prompts. The launches of a block are compared with "
+     "each other, so that slow drift of the machine cancels."),
+    ("burn-in", "The first block. It was declared in advance, and is left out of every number."),
+    ("arm's value", "Each launch gives one number; the arm's value is their geometric mean (the arithmetic mean where one "
+     "of them is 0), and its 95 % interval is a t interval over launches."),
+    ("ratio", "Candidate over baseline: the geometric mean of the ratios within the blocks."),
+    ("95 % interval", "A t interval over the log ratios of the blocks. If the whole run were repeated again and again, 95 "
+     "of 100 such intervals would hold the true ratio."),
+    ("margin", "The smallest difference that matters, fixed before any data existed."),
+    ("MDE", "The smallest difference that this many blocks, with this much scatter, would show in 80 of 100 repetitions. "
+     "A true difference below it may well go unseen."),
+    ("better, worse", "The 95 % interval lies wholly beyond the margin."),
+    ("ahead, behind (size unsure)", "The 95 % interval excludes 1 but reaches into the margin."),
+    ("no practical difference", "The 90 % interval lies wholly within the margin: shown, not assumed."),
+    ("inconclusive", "None of these: the run cannot tell. It does not mean that the arms are the same."),
+    ("not known", "Too little was measured for this number; the reason stands beside it. It never means 0."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One term with its definition."""
+
+    term: str
+    name: str
+    text: str
+
+
+def label(metric: str) -> str:
+    """A metric's name for people; its own name when the table has no such row."""
+    return BY_NAME[metric].label if metric in BY_NAME else metric
+
+
+def metric_entries(subject: Subject) -> tuple[Entry, ...]:
+    """The metrics on this page, in the order of the table of metrics."""
+    shown = {c.metric for c in subject.summary.comparisons} | {
+        v.metric for arm in subject.summary.arms.values() for v in arm.values
+    }
+    return tuple(Entry(m.label, m.name, m.definition) for m in METRICS if m.name in shown or not shown)
+
+
+def method_entries() -> tuple[Entry, ...]:
+    """The words of the method."""
+    return tuple(Entry(term, "", text) for term, text in _METHOD)

@@ -1,0 +1,85 @@
+"""report.md: the verdict and the tables for a pull request or a terminal."""
+
+from __future__ import annotations
+
+import re
+
+from bench.report import comparisons, glossary, setup
+from bench.report import format as fmt
+from bench.report.headline import banner, headline, notices
+from bench.report.subject import Subject
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+
+
+def render(subject: Subject) -> str:
+    """The whole text."""
+    parts = [*_top(subject), *_comparisons(subject), *_launches(subject), *_findings(subject), *_definitions(subject)]
+    return "\n".join(parts) + "\n"
+
+
+def escaped(text: object, limit: int = 600) -> str:
+    """Foreign text on one line with nothing left that Markdown or HTML would act upon."""
+    flat = " ".join(fmt.safe_text(text, limit).split())
+    return _SPECIAL.sub(r"\\\1", flat)
+
+
+def _top(subject: Subject) -> list[str]:
+    top, run = headline(subject), subject.run
+    lines = [f"# {escaped(subject.scenario.summary, 400)}", ""]
+    lines += [f"> **Notice.** {escaped(text)}\n" for text in notices(subject)]
+    if text := banner(subject):
+        lines += [f"**{escaped(text)}**", ""]
+    lines += [f"- {escaped(text, 400)}" for text in subject.data.missing]
+    lines += ["", f"**{escaped(top.word)}.** {escaped(top.sentence)}", "", escaped(top.interval), ""]
+    lines += [f"Next: {top.next}", ""]
+    lines += [
+        f"Run {escaped(run.id, 120)}, nimbench {escaped(run.nimbench_version, 40)}; charts are in report.html.",
+        "",
+    ]
+    return lines
+
+
+def _comparisons(subject: Subject) -> list[str]:
+    lines = []
+    for group in comparisons.groups(subject):
+        base, cand = escaped(group.baseline, 60), escaped(group.candidate, 60)
+        lines += [f"## {cand} against {base}", ""]
+        lines += [f"| metric | stage | {base} | {cand} | ratio | 95 % interval | verdict | n | MDE |"]
+        lines += ["|---|---|---:|---:|---:|---|---|---:|---:|"]
+        for row in group.rows:
+            name = escaped(glossary.label(row.metric))
+            verdict = row.word + (f" ({escaped(row.reason)})" if row.reason else "")
+            cells = (
+                f"**{name}** (primary)" if row.primary else name, escaped(row.where), row.baseline, row.candidate,
+                row.effect, row.effect_ci or fmt.UNKNOWN, verdict, row.pairs, row.mde,
+            )  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def _launches(subject: Subject) -> list[str]:
+    lines = ["## Launches", "", "| launch | block | arm | status | ready after | primary metric | use |"]
+    lines += ["|---:|---:|---|---|---:|---:|---|"]
+    for row in setup.launch_rows(subject):
+        cells = (row.index, row.block, escaped(row.arm, 60), row.status, row.ready, row.primary, escaped(row.use))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
+
+
+def _findings(subject: Subject) -> list[str]:
+    lines = ["## Findings", ""]
+    for one in subject.findings:
+        where = (
+            f" (launch {one.launch})" if one.launch is not None else (f" ({escaped(one.arm, 60)})" if one.arm else "")
+        )
+        after = f" Next: {escaped(one.next)}" if one.next else ""
+        lines.append(f"- **{one.severity}**{where} {escaped(one.text, 1200)}{after}")
+    return [*lines, "" if subject.findings else "None.", ""]
+
+
+def _definitions(subject: Subject) -> list[str]:
+    lines = ["## Definitions", ""]
+    entries = (*glossary.metric_entries(subject), *glossary.method_entries())
+    return [*lines, *(f"- **{escaped(e.term)}**: {escaped(e.text, 1200)}" for e in entries)]

@@ -1,0 +1,226 @@
+"""What was run: both arms side by side with their differences marked, the host, the plan as it came out, the files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup, escape
+
+from bench.model import Arm
+from bench.record import Launch
+from bench.report import format as fmt
+from bench.report.subject import Subject
+from bench.vocabulary import LaunchStatus, Mark
+
+_COMMAND_LIMIT = 8_000  # characters of one command line
+_LISTED_FILES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One named fact with a text per arm (or one text for all)."""
+
+    name: str
+    texts: tuple[str, ...]
+    differs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRow:
+    """One planned launch and what became of it."""
+
+    index: int
+    block: str
+    order: int
+    arm: str
+    attempt: str
+    status: str
+    css: str
+    ready: str
+    primary: str
+    use: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A raw file of the run folder."""
+
+    path: str
+    href: str
+    size: str
+
+
+def arm_facts(subject: Subject) -> tuple[Fact, ...]:
+    """Facts of every arm side by side, the ones that differ first in each kind."""
+    columns = [_arm_column(subject, arm) for arm in subject.arms]
+    names = dict.fromkeys(name for column in columns for name in column)
+    facts = []
+    for name in names:
+        texts = tuple(column.get(name, fmt.UNKNOWN if "." in name else "none") for column in columns)
+        facts.append(Fact(name, texts, len(set(texts)) > 1))
+    return tuple(facts)
+
+
+def _arm_column(subject: Subject, arm: Arm) -> dict[str, str]:
+    launches = [one.launch for one in subject.data.launches if one.launch.arm == arm.name]
+    done = [one for one in launches if one.status is LaunchStatus.DONE]
+    column = {
+        "side": arm.side.value, "engine": arm.engine, "runtime": arm.runtime.value,
+        "image": arm.image or arm.build or "none", "url": arm.url or "none",
+        "arguments added": " ".join(arm.args) or "none",
+        "environment added": " ".join(f"{k}={v}" for k, v in arm.env.items()) or "none",
+        "packages": Path(arm.packages).name if arm.packages else "nimbench's own environment",
+        "processes": ", ".join(["engine", *(one.name for one in arm.also)]),
+        "load goes to": arm.entry, "notice": arm.notice or "none",
+    }  # fmt: skip
+    for kind in ("versions", "digests", "effective_config"):
+        for name, text in _agreed([_flat(getattr(one, kind)) for one in done or launches]).items():
+            column[f"{kind}.{name}"] = text
+    return {fmt.safe_text(k, 120): fmt.safe_text(v) for k, v in column.items()}
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = fmt.UNKNOWN if value is None else str(value)
+    return flat
+
+
+def _agreed(columns: list[dict[str, str]]) -> dict[str, str]:
+    """One text per fact; launches that disagree are shown as such."""
+    agreed = {}
+    for name in dict.fromkeys(name for column in columns for name in column):
+        texts = sorted({column.get(name, fmt.UNKNOWN) for column in columns})
+        agreed[name] = texts[0] if len(texts) == 1 else f"differs between launches: {' | '.join(texts)}"
+    return agreed
+
+
+def commands(subject: Subject) -> tuple[tuple[str, Markup], ...]:
+    """Each arm's full command as it ran (its last done launch), the words that no other arm has marked."""
+    lines = {arm.name: _command_of(subject, arm.name) for arm in subject.arms}
+    words = {name: set(_words(text)) for name, text in lines.items()}
+    shown = []
+    for name, text in lines.items():
+        others = [found for other, found in words.items() if other != name]
+        common = set.union(*others) if others else words[name]
+        shown.append((name, _marked(text, common)))
+    return tuple(shown)
+
+
+def _command_of(subject: Subject, arm: str) -> str:
+    launches = [one.launch for one in subject.data.launches if one.launch.arm == arm]
+    best: Launch | None = next((one for one in reversed(launches) if one.status is LaunchStatus.DONE), None)
+    best = best or (launches[-1] if launches else None)
+    return fmt.safe_text("\n".join(best.command), _COMMAND_LIMIT) if best else "never started"
+
+
+def _words(text: str) -> list[str]:
+    return [part for part in re.split(r"(\s+)", text) if part]
+
+
+def _marked(text: str, common: set[str]) -> Markup:
+    parts = [escape(w) if w.isspace() or w in common else Markup("<mark>{}</mark>").format(w) for w in _words(text)]
+    return Markup("").join(parts)
+
+
+def host_facts(subject: Subject) -> tuple[Fact, ...]:
+    """The machine, the suite and the model's files."""
+    run = subject.run
+    facts = {f"host.{k}": v for k, v in _flat(run.host).items()}
+    facts |= {f"versions.{k}": v for k, v in _flat(run.versions).items()}
+    facts |= {f"origin.{k}": v for k, v in _flat(run.origin).items()}
+    facts |= {f"model file {k} (sha256)": v for k, v in run.model_files.items()}
+    return tuple(Fact(fmt.safe_text(k, 120), (_host_text(k, v),)) for k, v in facts.items())
+
+
+def _host_text(name: str, text: str) -> str:
+    """A fact of the host; one whose name says bytes or seconds is shown in a unit for people."""
+    for ending, unit in (("_bytes", "bytes"), ("_s", "s")):
+        if name.endswith(ending):
+            try:
+                return fmt.quantity(float(text), unit)
+            except ValueError:
+                break
+    return fmt.safe_text(text)
+
+
+def question_facts(subject: Subject) -> tuple[Fact, ...]:
+    """The load, the repetitions and the margins, as frozen before any data existed."""
+    scenario = subject.scenario
+    load, launches, primary = scenario.load, scenario.launches, scenario.primary
+    stages = "; ".join(
+        f"{s.id}: " + (f"{s.concurrency} in flight" if s.concurrency is not None else f"{s.rate_per_s} requests/s")
+        + (f", window of {fmt.duration(s.duration_s)}" if s.duration_s is not None else f", {s.requests} requests")
+        for s in load.stages
+    )  # fmt: skip
+    margins = ", ".join(f"{name} ±{fmt.percent(m)}" for name, m in scenario.margins.items())
+    rows = {
+        "question": scenario.question.value,
+        "model": f"{scenario.model.id}" + (f", {scenario.model.precision}" if scenario.model.precision else ""),
+        "primary metric": primary.metric + (f" at {primary.stage}" if primary.stage else ""),
+        "margins": margins or "the suite's own, see the table of comparisons",
+        "stages": stages,
+        "request": f"{load.input_tokens} tokens in, {load.output_tokens} tokens out, {load.api.value}, "
+        f"temperature {load.temperature:g}, ignore_eos {str(load.ignore_eos).lower()}",
+        "warm-up of each stage": f"at least {fmt.quantity(load.warmup_s, 's')} and {load.warmup_requests} requests per stream",
+        "load processes": str(load.workers),
+        "repetitions": f"{launches.blocks} blocks kept after {launches.burn_in} of burn-in, {load.rounds} "
+        f"round{'s' * (load.rounds != 1)} in each launch, mode {launches.mode}",
+        "seed": f"{subject.run.plan.seed} (order and prompts)",
+        "time expected": fmt.duration(subject.run.plan.expected_s),
+    }  # fmt: skip
+    return tuple(Fact(name, (fmt.safe_text(text, 1_000),)) for name, text in rows.items())
+
+
+def launch_rows(subject: Subject) -> tuple[LaunchRow, ...]:
+    """Every attempt in order, then what was planned and never began."""
+    rows = [_launch_row(subject, one.launch) for one in subject.data.launches]
+    begun = {one.launch.index for one in subject.data.launches}
+    for planned in subject.run.plan.launches:
+        if planned.index not in begun:
+            rows.append(
+                LaunchRow(
+                    planned.index, str(planned.block), planned.order_in_block + 1, planned.arm, "none", "missing",
+                    "interrupted", fmt.UNKNOWN, fmt.UNKNOWN, "not there",
+                )
+            )  # fmt: skip
+    return tuple(sorted(rows, key=lambda row: (row.index, row.attempt)))
+
+
+def _launch_row(subject: Subject, launch: Launch) -> LaunchRow:
+    primary = subject.scenario.primary
+    value = subject.value(launch.arm, primary.metric, primary.stage)
+    unit = subject.primary.unit if subject.primary else ""
+    done = launch.status is LaunchStatus.DONE
+    reason = launch.void_reason or (launch.failure.text if launch.failure else "")
+    use = "left out: burn-in" if launch.burn_in else ("counts" if done else f"left out: {reason or launch.status}")
+    return LaunchRow(
+        index=launch.index, block=str(launch.block), order=launch.order_in_block + 1, arm=launch.arm,
+        attempt=str(launch.attempt), status=launch.status.value, css=launch.status.value,
+        ready=fmt.quantity(launch.marks.get(Mark.READY), "s"),
+        primary=fmt.quantity(value.per_launch.get(launch.index) if value else None, unit), use=fmt.safe_text(use),
+    )  # fmt: skip
+
+
+def files(folder: Path) -> tuple[FileRow, ...]:
+    """The raw files, smallest path first, as links that work from the page's own folder."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return tuple(_file_row(folder, path) for path in _raw(found)[:_LISTED_FILES])
+
+
+def _raw(paths: Iterable[Path]) -> list[Path]:
+    derived = {"report.html", "report.md", "summary.json"}
+    return [path for path in paths if path.name not in derived and not path.name.startswith(".")]
+
+
+def _file_row(folder: Path, path: Path) -> FileRow:
+    inside = path.relative_to(folder).as_posix()
+    return FileRow(fmt.safe_text(inside), quote(inside), fmt.quantity(path.stat().st_size, "bytes"))
