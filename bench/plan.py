@@ -98,6 +98,7 @@ def _commands(scenario: Scenario, arm: Arm, ports: Mapping[str, int], scratch: s
         Command(
             name=sidecar.name,
             argv=tuple(map(filled, sidecar.command)),
+            env=ready_arm.env,
             files={name: filled(text) for name, text in sidecar.files.items()},
         )
         for sidecar in arm.also

@@ -34,11 +34,17 @@ class ModelShape(Shape):
     """The model that every arm serves."""
 
     id: Words = Field(description="the model's name in requests")
-    precision: Words | None = Field(None, description="e.g. bf16; a label for the report")
-    max_model_len: Count | None = Field(None, description="tokens of prompt and answer together")
-    made: Name | None = Field(None, description="a model made on this machine by scenarios/_models, e.g. tiny-llama")
-    path: Words | None = Field(None, description="file or folder of the weights; relative to the scenario's folder")
-    tokenizer: Words = Field("server", description="server = ask the arm's /tokenize; else path of a tokenizer.json")
+    precision: Words | None = Field(default=None, description="e.g. bf16; a label for the report")
+    max_model_len: Count | None = Field(default=None, description="tokens of prompt and answer together")
+    made: Name | None = Field(
+        default=None, description="a model made on this machine by scenarios/_models, e.g. tiny-llama"
+    )
+    path: Words | None = Field(
+        default=None, description="file or folder of the weights; relative to the scenario's folder"
+    )
+    tokenizer: Words = Field(
+        default="server", description="server = ask the arm's /tokenize; else path of a tokenizer.json"
+    )
 
 
 class SidecarShape(Shape):
@@ -59,24 +65,30 @@ class ArmShape(Shape):
 
     engine: Words = Field(description="a module of bench/engines, e.g. llamacpp, vllm")
     side: Side = Field(description="buy or build")
-    notice: Words | None = Field(None, description='shown with the arm\'s name, e.g. "stand-in, not NVIDIA NIM"')
+    notice: Words | None = Field(
+        default=None, description='shown with the arm\'s name, e.g. "stand-in, not NVIDIA NIM"'
+    )
     runtime: RuntimeKind | None = Field(
-        None, description="default: docker with image or build, endpoint with url, else process"
+        default=None, description="default: docker with image or build, endpoint with url, else process"
     )
     url: Annotated[str, Field(strict=True, pattern=r"^https?://[^\s/]+/?$")] | None = Field(
-        None, description="http(s)://host:port of a server that already runs"
+        default=None, description="http(s)://host:port of a server that already runs"
     )
-    image: Words | None = Field(None, description="reference of a container image")
-    build: BuildShape | None = Field(None, description="an image to build")
-    command: list[Text] | None = Field(None, min_length=1, description="replaces the engine's own start command")
+    image: Words | None = Field(default=None, description="reference of a container image")
+    build: BuildShape | None = Field(default=None, description="an image to build")
+    command: list[Text] | None = Field(
+        default=None, min_length=1, description="replaces the engine's own start command"
+    )
     args: list[Text] = Field(default_factory=list, description="added to the start command of this arm")
     env: Annotated[dict[str, Text], BeforeValidator(_none_as_empty)] = Field(
         default_factory=dict, description="environment variables; ${...} is filled in"
     )
-    packages: Words | None = Field(None, description="hash-locked requirements file of the arm's own environment")
+    packages: Words | None = Field(
+        default=None, description="hash-locked requirements file of the arm's own environment"
+    )
     also: dict[SidecarName, SidecarShape] = Field(default_factory=dict, description="more commands of this arm")
-    entry: Words = Field("engine", description="the command that takes the load: engine or a name under also")
-    ready_timeout: PositiveDuration = Field(600.0, description="longest wait for ready")
+    entry: Words = Field(default="engine", description="the command that takes the load: engine or a name under also")
+    ready_timeout: PositiveDuration = Field(default=600.0, description="longest wait for ready")
 
 
 class PromptShape(Shape):
@@ -96,61 +108,65 @@ class SamplingShape(Shape):
 class StageShape(Shape):
     """One load point at a fixed number of streams."""
 
-    id: StageId | None = Field(None, description="default: c<concurrency>")
+    id: StageId | None = Field(default=None, description="default: c<concurrency>")
     concurrency: Count = Field(description="streams, each with one request in flight at a time")
-    duration: PositiveDuration | None = Field(None, description="measured window; default: load.duration")
+    duration: PositiveDuration | None = Field(default=None, description="measured window; default: load.duration")
 
 
 class ModeLoadShape(Shape):
     """The part of the load that a mode decides."""
 
-    stages: list[StageShape] | None = Field(None, min_length=1, description="load points")
-    duration: PositiveDuration | None = Field(None, description="measured window of stages without their own")
-    rounds: Count | None = Field(None, description="passes over the stages within one launch")
-    warmup: Duration | None = Field(None, description="least warm-up before each window")
-    warmup_requests: Whole | None = Field(None, description="least finished requests per stream before each window")
-    ramp: Duration | None = Field(None, description="the starts of the first requests are spread over this")
+    stages: list[StageShape] | None = Field(default=None, min_length=1, description="load points")
+    duration: PositiveDuration | None = Field(default=None, description="measured window of stages without their own")
+    rounds: Count | None = Field(default=None, description="passes over the stages within one launch")
+    warmup: Duration | None = Field(default=None, description="least warm-up before each window")
+    warmup_requests: Whole | None = Field(
+        default=None, description="least finished requests per stream before each window"
+    )
+    ramp: Duration | None = Field(default=None, description="the starts of the first requests are spread over this")
 
 
 class LoadShape(ModeLoadShape):
     """The traffic, the same for every arm."""
 
-    api: Api = Field(Api.COMPLETIONS, description="completions or chat")
+    api: Api = Field(default=Api.COMPLETIONS, description="completions or chat")
     prompt: PromptShape
     sampling: SamplingShape = Field(default_factory=SamplingShape)
-    timeout: PositiveDuration = Field(120.0, description="one request, from send to last token")
-    workers: Count = Field(1, description="load processes")
+    timeout: PositiveDuration = Field(default=120.0, description="one request, from send to last token")
+    workers: Count = Field(default=1, description="load processes")
 
 
 class ModeLaunchesShape(Shape):
     """The part of the launches that a mode decides."""
 
-    blocks: Count | None = Field(None, description="launches of every arm that are kept")
-    burn_in: Whole | None = Field(None, description="blocks before them that are dropped")
+    blocks: Count | None = Field(default=None, description="launches of every arm that are kept")
+    burn_in: Whole | None = Field(default=None, description="blocks before them that are dropped")
 
 
 class LaunchesShape(ModeLaunchesShape):
     """How often."""
 
-    mode: ModeName = Field("standard", description="the preset that fills in what is not written here")
-    seed: Whole = Field(1, description="of the order in each block and of the prompts")
-    cooldown: Duration = Field(0.0, description="pause after each launch")
-    telemetry_interval: PositiveDuration = Field(0.5, description="between two samples")
-    port_base: Annotated[int, Field(strict=True, ge=1024, le=65000)] = Field(18400, description="first port of arms")
+    mode: ModeName = Field(default="standard", description="the preset that fills in what is not written here")
+    seed: Whole = Field(default=1, description="of the order in each block and of the prompts")
+    cooldown: Duration = Field(default=0.0, description="pause after each launch")
+    telemetry_interval: PositiveDuration = Field(default=0.5, description="between two samples")
+    port_base: Annotated[int, Field(strict=True, ge=1024, le=65000)] = Field(
+        default=18400, description="first port of arms"
+    )
 
 
 class ModeShape(Shape):
     """What this scenario wants otherwise in one mode."""
 
-    launches: ModeLaunchesShape = Field(default_factory=lambda: ModeLaunchesShape())
-    load: ModeLoadShape = Field(default_factory=lambda: ModeLoadShape())
+    launches: ModeLaunchesShape = Field(default_factory=ModeLaunchesShape)
+    load: ModeLoadShape = Field(default_factory=ModeLoadShape)
 
 
 class PrimaryShape(Shape):
     """The one comparison that answers the question."""
 
     metric: Metric
-    stage: Words | None = Field(None, description="id of a stage; not needed with one stage")
+    stage: Words | None = Field(default=None, description="id of a stage; not needed with one stage")
 
 
 class CostShape(Shape):
@@ -167,15 +183,15 @@ class ScenarioShape(Shape):
 
     summary: Words = Field(description="one sentence: what is compared on what")
     question: Question = Field(
-        Question.CONTAINER, description="container = all else matched; shipped = defaults against defaults"
+        default=Question.CONTAINER, description="container = all else matched; shipped = defaults against defaults"
     )
-    notice: Words | None = Field(None, description="shown on top of the report")
+    notice: Words | None = Field(default=None, description="shown on top of the report")
     model: ModelShape
     baseline: Words = Field(description="the arm that the others are compared with")
     serve_args: list[Text] = Field(default_factory=list, description="added to the start command of every arm")
     arms: dict[Name, ArmShape] = Field(description="two arms or more")
     load: LoadShape
-    launches: LaunchesShape = Field(default_factory=lambda: LaunchesShape())
+    launches: LaunchesShape = Field(default_factory=LaunchesShape)
     modes: dict[ModeName, ModeShape] = Field(default_factory=dict, description="other values in a mode")
     primary: PrimaryShape
     margins: dict[Metric, Share] = Field(default_factory=dict, description="metric: smallest difference that matters")
