@@ -66,6 +66,7 @@ class Engine(Protocol):
     name: str
     ready_path: str
     modules: tuple[str, ...]  # Python modules that must be importable by the arm's interpreter
+    documents: tuple[str, ...]  # paths asked for effective_config once the engine is ready, past any sidecar
     model_format: str | None  # "gguf" | "safetensors": which file of a made model it reads
     log_patterns: tuple[LogPattern, ...]
     failure_patterns: tuple[FailurePattern, ...]

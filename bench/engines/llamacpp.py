@@ -1,0 +1,100 @@
+"""llama.cpp's own HTTP server, from the xllamacpp wheel: the embedded engine that needs no GPU, Docker or account."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.engines.base import Command, FailurePattern, LogPattern, Site
+from bench.engines.facts import COMMON_FAILURES, log_facts, parsed
+from bench.model import Arm, Model
+from bench.vocabulary import FailureKind, Mark
+
+# By path, not by -m: an arm with an environment of its own has no nimbench in it.
+SERVER = Path(__file__).parents[1] / "runtimes" / "llamacpp_server.py"
+
+
+class LlamaCpp:
+    """`bench/runtimes/llamacpp_server.py` is its command line."""
+
+    name = "llamacpp"
+    ready_path = "/health"  # 503 while the model loads
+    modules: tuple[str, ...] = ("xllamacpp",)
+    model_format: str | None = "gguf"
+    documents: tuple[str, ...] = ("/v1/models", "/props", "/metrics")
+
+    # The weights are mapped, so "loaded" is when the first computation can run.
+    log_patterns: tuple[LogPattern, ...] = (
+        LogPattern(None, re.compile(r"build_info: (?P<engine_version>\S+)")),
+        LogPattern(Mark.WEIGHTS_START, re.compile(r"load_model: loading model '")),
+        LogPattern(Mark.WEIGHTS_LOADED, re.compile(r"llama threadpool init")),
+        LogPattern(
+            Mark.KV_READY,
+            re.compile(
+                r"initializing, n_slots = (?P<slots>\d+), n_ctx_slot = (?P<slot_tokens>\d+), "
+                r"kv_unified = '(?P<kv_unified>\w+)'"
+            ),
+        ),
+    )
+
+    failure_patterns: tuple[FailurePattern, ...] = (
+        FailurePattern(
+            FailureKind.UNSUPPORTED_MODEL,
+            re.compile(
+                r"(?:no such model file|gguf_init_from_\w+: .*|error loading model: .*|unknown model architecture.*)"
+            ),
+            "Give a complete GGUF file that this llama.cpp can read; compare its SHA-256 with its source.",
+        ),
+        FailurePattern(
+            FailureKind.PORT_TAKEN,
+            re.compile(r"couldn't bind.*|bind: .*|Address already in use"),
+            "End the program that holds the port (`ss -ltnp` names it), or plan again with other ports.",
+        ),
+        FailurePattern(
+            FailureKind.KV_CACHE_TOO_SMALL,
+            re.compile(r"failed to allocate (?:buffer for )?(?:the )?kv cache.*|failed to find a memory slot.*", re.I),
+            "Lower max_model_len or --parallel, or give the machine more memory.",
+        ),
+        *COMMON_FAILURES,
+    )
+
+    metric_names: Mapping[str, str] = {
+        "llamacpp:requests_processing": "requests_running",
+        "llamacpp:requests_deferred": "requests_waiting",
+        "llamacpp:prompt_tokens_total": "prompt_tokens_total",
+        "llamacpp:tokens_predicted_total": "output_tokens_total",
+        "llamacpp:prompt_tokens_cached_total": "prefix_cache_hits_total",
+    }
+
+    def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
+        """`serve_args` and the arm's own args come last, so they win."""
+        length = (f"--max-model-len={model.max_model_len}",) if model.max_model_len else ()
+        start = arm.command or (site.python, "-P", str(SERVER))
+        facts = (f"--model={site.model_path}", f"--alias={model.id}", f"--port={site.ports['engine']}", *length)
+        return Command(name="engine", argv=(*start, *facts, *serve_args, *arm.args), env=arm.env)
+
+    def request_extras(self, *, ignore_eos: bool) -> Mapping[str, Any]:
+        """The key `ignore_eos` of the body."""
+        return {"ignore_eos": True} if ignore_eos else {}
+
+    def effective_config(self, documents: Mapping[str, str]) -> Mapping[str, Any]:
+        """Slots and context from /props, weights from /v1/models."""
+        props = parsed(documents.get("/props"))
+        data = parsed(documents.get("/v1/models")).get("data") or [{}]
+        meta = data[0].get("meta") or {}
+        settings = props.get("default_generation_settings") or {}
+        found = {
+            "served_model": data[0].get("id"),
+            "engine_version": props.get("build_info"),
+            "max_num_seqs": props.get("total_slots"),
+            "max_model_len": settings.get("n_ctx"),
+            "precision": props.get("model_ftype"),
+            "parameters": meta.get("n_params"),
+            "weights_bytes": meta.get("size"),
+            "model_max_len": meta.get("n_ctx_train"),
+            "samplers": json.dumps((settings.get("params") or {}).get("samplers")) if settings else None,
+        }
+        return log_facts(self.log_patterns, documents.get("log")) | {k: v for k, v in found.items() if v is not None}

@@ -1,0 +1,38 @@
+"""Why an arm did not serve: the engine's own words where there are any, else how it ended."""
+
+from __future__ import annotations
+
+import signal
+
+from bench.engines import get_engine
+from bench.record import Failure
+from bench.runtimes.base import Exit
+from bench.vocabulary import FailureKind
+
+TEXT_CHARACTERS = 300
+
+
+def classify(engine: str, log: str, exited: Exit | None, log_tail: tuple[str, ...] = ()) -> Failure:
+    """The first row of the engine's table that the log holds; else crashed, killed or timeout."""
+    end = describe(exited)
+    for row in get_engine(engine).failure_patterns:
+        if match := row.pattern.search(log):
+            words = match.group(0).strip()[:TEXT_CHARACTERS]
+            return Failure(kind=row.kind, text=f"{end}: {words}", repair=row.repair, log_tail=log_tail)
+    if exited is None:
+        repair = "Look for the step at which the log stops; raise the arm's ready_timeout if it was only slow."
+        return Failure(kind=FailureKind.TIMEOUT, text=end, repair=repair, log_tail=log_tail)
+    if exited.signal == signal.SIGKILL:
+        repair = "If nobody killed it, the kernel did for want of memory (`dmesg | grep -i oom`): ask for less."
+        return Failure(kind=FailureKind.HOST_MEMORY_KILL, text=end, repair=repair, log_tail=log_tail)
+    repair = "The last log lines say more; the command below starts it by hand."
+    return Failure(kind=FailureKind.CRASHED, text=end, repair=repair, log_tail=log_tail)
+
+
+def describe(exited: Exit | None) -> str:
+    """How it ended, in words."""
+    if exited is None:
+        return "it did not become ready"
+    if exited.signal is not None:
+        return f"{exited.command} was ended by {signal.Signals(exited.signal).name}"
+    return f"{exited.command} ended with exit code {exited.code}"
