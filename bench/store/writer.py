@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench import __version__
 from bench.clock import utc_now
-from bench.errors import LimitError
+from bench.errors import InputError
 from bench.model import Plan, PlannedLaunch, Scenario
 from bench.record import Finding, Launch, Run
 from bench.secrets import Redactor
 from bench.store import layout
-from bench.store.records import RUN_SCHEMA, launch_text, run_text
-from bench.vocabulary import RunStatus
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from bench.store.durable import disk_errors, replace_text, sync_folder, write_bytes, write_parquet
+from bench.store.records import RUN_SCHEMA, launch_text, parse_launch, run_text
+from bench.vocabulary import LaunchStatus, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class RunWriter:
         """Rewrite run.json with some fields changed."""
         self.run = dataclasses.replace(self.run, **changes)
         with disk_errors(self.folder):
-            _replace_text(self.folder / layout.RUN_FILE, run_text(self.run, self._redactor))
+            replace_text(self.folder / layout.RUN_FILE, run_text(self.run, self._redactor))
 
     def add_finding(self, finding: Finding) -> None:
         """One more thing that a reader of the run must know."""
@@ -94,11 +90,11 @@ class RunWriter:
             }
             for file_name, table in tables.items():
                 if table is not None:
-                    _write_parquet(folder / file_name, table)
-            _write(folder / layout.LAUNCH_FILE, launch_text(launch, self._redactor).encode())
-            _sync_folder(folder)
+                    write_parquet(folder / file_name, table)
+            write_bytes(folder / layout.LAUNCH_FILE, launch_text(launch, self._redactor).encode())
+            sync_folder(folder)
             folder.rename(launch_dir.target)
-            _sync_folder(launch_dir.target.parent)
+            sync_folder(launch_dir.target.parent)
         return launch_dir.target
 
     def next_attempt(self, planned: PlannedLaunch) -> int:
@@ -106,6 +102,19 @@ class RunWriter:
         folders = (*layout.launch_folders(self.folder), *layout.partial_launch_folders(self.folder))
         names = [name for path in folders if (name := layout.parse_launch_name(path.name))]
         return 1 + max((name.attempt for name in names if name.index == planned.index), default=0)
+
+    def done_launches(self) -> frozenset[int]:
+        """Indexes of the planned launches that are finished and good; one whose record is damaged is not."""
+        done = set()
+        for folder in layout.launch_folders(self.folder):
+            path = folder / layout.LAUNCH_FILE
+            try:
+                launch = parse_launch(path.read_text("utf-8"), where=str(path))
+            except (InputError, OSError, UnicodeDecodeError):
+                continue
+            if launch.status is LaunchStatus.DONE and (folder / layout.REQUESTS_FILE).exists():
+                done.add(launch.index)
+        return frozenset(done)
 
     def close(self, status: RunStatus, *, error: str | None = None) -> None:
         """Say in run.json how it ended."""
@@ -142,67 +151,16 @@ def create_run(
     growing = layout.partial(folder)
     with disk_errors(results_dir, clean=growing):
         (growing / layout.LAUNCHES).mkdir(parents=True)
-        _write(growing / layout.RUN_FILE, run_text(run, redactor).encode())
-        _sync_folder(growing)
+        write_bytes(growing / layout.RUN_FILE, run_text(run, redactor).encode())
+        sync_folder(growing)
         growing.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     return RunWriter(folder, run, redactor)
 
 
 def open_run(folder: Path, run: Run, *, redactor: Redactor | None = None) -> RunWriter:
     """A writer that goes on with an existing run folder."""
     return RunWriter(folder, run, redactor or Redactor())
-
-
-@contextmanager
-def disk_errors(place: Path, *, clean: Path | None = None) -> Iterator[None]:
-    """A full disk becomes one clear error; what was half-written at `clean` goes away."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _DISK_FULL:
-            raise
-        if clean is not None:
-            shutil.rmtree(clean, ignore_errors=True)
-        raise LimitError(
-            f"{place}: no room left to write results ({error.strerror})\n"
-            f"  repair: free space there; then `nimbench run --resume` goes on: what was finished is kept"
-        ) from error
-
-
-def _write_parquet(path: Path, table: pa.Table) -> None:
-    _write_file(path, lambda file: pq.write_table(table, file, compression="zstd"))
-
-
-def _write(path: Path, data: bytes) -> None:
-    _write_file(path, lambda file: file.write(data))
-
-
-def _write_file(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    with path.open("wb") as file:
-        fill(file)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace_text(path: Path, text: str) -> None:
-    """Atomic: a reader sees the old text or the new one."""
-    growing = layout.partial(path)
-    try:
-        _write(growing, text.encode())
-        growing.replace(path)
-    except OSError:
-        growing.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _redact_file(path: Path, redactor: Redactor) -> None:

@@ -1,0 +1,1 @@
+"""Outside observers: start-up marks, the host, the server's own counters; none of them inside the load process."""
