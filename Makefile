@@ -49,9 +49,10 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	@$(BIN)/python -m pytest -m slow --timeout 1500 $(ARGS)
 
-## lint: ruff and mypy --strict
+## lint: ruff (rules and format) and mypy --strict
 lint: $(STAMP)
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
 ## report: write the report of a run folder again (RUN=results/demo/...)
