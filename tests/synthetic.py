@@ -296,7 +296,7 @@ def _stage(
 def _telemetry(end_s: float, fake: Fake, random: np.random.Generator) -> pd.DataFrame:
     times = np.arange(0.0, end_s, 0.5)
     levels = {
-        ("host", "server", "rss_bytes"): fake.memory_bytes * (1 - np.exp(-2 * times - 0.1)),
+        ("host", "server", "rss_bytes"): fake.memory_bytes * random.normal(1, 0.004) * (1 - np.exp(-2 * times - 0.1)),
         ("host", "server", "cpu_cores"): random.normal(1.6, 0.05, len(times)),
         ("host", "client", "cpu_cores"): random.normal(0.1, 0.01, len(times)),
         ("host", "host", "cpu_ratio"): random.normal(0.85, 0.02, len(times)),

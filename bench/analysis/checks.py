@@ -1,12 +1,24 @@
-"""What a reader must know before believing a number."""
+"""What a reader must know before believing a number: every check, in the order in which it is told.
+
+A check is a function from the run's numbers and comparisons to findings; each text says what was seen, the number and
+the likely cause, and `next` what to do. Adding a check is one function and its name in a table.
+"""
 
 from __future__ import annotations
 
+from bench.analysis import conduct, doubts, instrument, traffic
 from bench.analysis.numbers import Numbers
 from bench.conclusion import Comparison
 from bench.record import Finding
+from bench.vocabulary import Severity
+
+_WEIGHT = (Severity.VOID, Severity.WARN, Severity.INFO)
 
 
 def check(numbers: Numbers, comparisons: tuple[Comparison, ...]) -> tuple[Finding, ...]:
-    """Every finding of the analysis."""
-    return ()
+    """Every finding of the analysis, the heaviest first."""
+    findings = [
+        finding for of_run in (*conduct.CHECKS, *traffic.CHECKS, *instrument.CHECKS) for finding in of_run(numbers)
+    ]
+    findings += [finding for of_results in doubts.CHECKS for finding in of_results(numbers, comparisons)]
+    return tuple(sorted(findings, key=lambda finding: _WEIGHT.index(finding.severity)))

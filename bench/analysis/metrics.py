@@ -1,54 +1,22 @@
 """The table of metrics: what each number is, from which rows it comes, and how many rows it needs.
 
 Adding a metric is one row here and its name in `bench/metric_names.py`.
-
-Percentiles interpolate linearly between order statistics (type 7: numpy's, and so vLLM's and AIPerf's, default).
-The least rows are where the largest order statistic first bounds the true percentile from above with 95 %
-confidence, 1 - q^n >= 0.95: 5 rows for p50, 29 for p90, 299 for p99, the last two rounded up. Below: None.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import pandas as pd
 
+from bench.analysis.rows import PERCENTILE_ROWS, StageRows, e2e_s, percentile, stage_rows, tpot_s, ttft_s
 from bench.record import StageWindow
-from bench.vocabulary import Better, Kind, Mark, Phase, RequestStatus
+from bench.vocabulary import Better, Kind, Mark, RequestStatus
 
 if TYPE_CHECKING:
     from bench.store.reader import LaunchData
-
-PERCENTILE_ROWS = {50: 5, 90: 30, 99: 300}
-
-
-@dataclass(frozen=True)
-class StageRows:
-    """One pass over one stage within one launch."""
-
-    all: pd.DataFrame  # every request of the stage and round, whatever its phase
-    window: StageWindow
-
-    @cached_property
-    def measured(self) -> pd.DataFrame:
-        """Rows that started in the window."""
-        return self.all[self.all["phase"] == Phase.WINDOW]
-
-    @cached_property
-    def ok(self) -> pd.DataFrame:
-        """Rows that started in the window and ended well: the ones that carry latencies."""
-        rows = self.measured
-        return rows[rows["status"] == RequestStatus.OK]
-
-    @property
-    def length_s(self) -> float:
-        """Length of the window."""
-        return self.window.window_end_s - self.window.window_start_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,34 +38,6 @@ class Metric:
     def scope(self) -> Literal["stage", "launch"]:
         """Whether a launch has one value per stage, or one."""
         return "stage" if self.of_stage else "launch"
-
-
-def sent_s(rows: pd.DataFrame) -> pd.Series:
-    """The instant from which a request waits: its planned time in an open loop, else its first byte sent."""
-    return rows["scheduled_s"].fillna(rows["start_s"]) if "scheduled_s" in rows else rows["start_s"]
-
-
-def ttft_s(rows: pd.DataFrame) -> pd.Series:
-    """Time to first token of each row."""
-    return rows["first_token_s"] - sent_s(rows)
-
-
-def tpot_s(rows: pd.DataFrame) -> pd.Series:
-    """Time per output token of each row after its first; undefined for answers of one token."""
-    later_tokens = rows["output_tokens"] - 1
-    return (rows["last_token_s"] - rows["first_token_s"]) / later_tokens.where(later_tokens >= 1)
-
-
-def e2e_s(rows: pd.DataFrame) -> pd.Series:
-    """Time from sending to the last token of each row."""
-    return rows["last_token_s"] - sent_s(rows)
-
-
-def percentile(values: pd.Series, p: int) -> float | None:
-    """The p-th percentile by linear interpolation; None where the count cannot carry it."""
-    known = values.to_numpy(dtype=float, na_value=math.nan)
-    known = known[~np.isnan(known)]
-    return float(np.percentile(known, p)) if len(known) >= PERCENTILE_ROWS[p] else None
 
 
 def _itl_mean_s(rows: StageRows) -> float | None:
@@ -216,6 +156,18 @@ METRICS: tuple[Metric, ...] = (
         "Gaps are between chunks: a server that sends several tokens a chunk has fewer, longer gaps; compare TPOT.",
     ),
     Metric(
+        name="itl_max_p99_s",
+        label="Longest gap p99",
+        unit="s",
+        better=Better.LOWER,
+        margin=0.15,
+        least_rows=PERCENTILE_ROWS[99],
+        of_stage=lambda rows: percentile(rows.ok["itl_max_s"], 99),
+        definition="The longest gap between two chunks of one request: the worst pause that its reader sees. The 99th "
+        "percentile over the window's good requests; at least 300 of them, else unknown. It grows with the length "
+        "of the answers and holds the client's own pauses too: compare only equal lengths on the same client.",
+    ),
+    Metric(
         name="error_ratio",
         label="Errors",
         unit="ratio",
@@ -259,12 +211,6 @@ METRICS: tuple[Metric, ...] = (
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
-
-
-def stage_rows(requests: pd.DataFrame, window: StageWindow) -> StageRows:
-    """The rows of one pass over one stage."""
-    mine = (requests["stage"] == window.stage) & (requests["round"] == window.round)
-    return StageRows(requests[mine], window)
 
 
 def stage_values(requests: pd.DataFrame, window: StageWindow) -> dict[str, float | None]:

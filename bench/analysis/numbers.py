@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bench.analysis.metrics import METRICS, Metric, StageRows, stage_rows
+from bench.analysis.metrics import METRICS, Metric
+from bench.analysis.rows import StageRows, stage_rows
 from bench.clock import suspended_s
 from bench.conclusion import At
 from bench.model import Scenario, Stage
-from bench.record import Launch, StageWindow
-from bench.vocabulary import LaunchStatus, Purpose
+from bench.record import Launch
+from bench.vocabulary import LaunchStatus, Purpose, Side
 
 if TYPE_CHECKING:
     from bench.store.reader import LaunchData, RunData
@@ -40,6 +42,12 @@ class Numbers:
     def scenario(self) -> Scenario:
         """The question."""
         return self.data.run.scenario
+
+    @property
+    def is_aa(self) -> bool:
+        """Whether the arms differ in nothing but their labels: then every difference found is noise."""
+        arms = [dataclasses.replace(arm, name="", notice=None, side=Side.BUILD) for arm in self.scenario.arms]
+        return len(arms) > 1 and all(arm == arms[0] for arm in arms)
 
     @cached_property
     def kept(self) -> tuple[LaunchData, ...]:
@@ -74,6 +82,14 @@ class Numbers:
             for rows in self.passes.get(one.launch.index, ())
             if rows.window.stage == stage
         ]
+
+    def each_stage(self) -> Iterator[tuple[str, Stage, list[StageRows]]]:
+        """Every arm at every stage that it was measured at, with its passes."""
+        for stage in self.scenario.load.stages:
+            for arm in self.scenario.arms:
+                passes = self.passes_at(arm.name, stage.id)
+                if passes:
+                    yield arm.name, stage, passes
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -128,8 +144,3 @@ def is_done(launch: Launch) -> bool:
 def slept_s(launch: Launch) -> float:
     """Seconds that the host slept during the launch."""
     return suspended_s(launch.t0["start"], launch.t0["end"]) if {"start", "end"} <= set(launch.t0) else 0.0
-
-
-def stage_of(scenario: Scenario, window: StageWindow) -> Stage | None:
-    """The scenario's stage of a window."""
-    return next((stage for stage in scenario.load.stages if stage.id == window.stage), None)

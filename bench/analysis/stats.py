@@ -89,6 +89,16 @@ def welch(baseline: Sequence[float], candidate: Sequence[float]) -> Estimate:
     return Estimate(mean_c - mean_b, math.sqrt(var_b + var_c), df, math.hypot(sd_b, sd_c))
 
 
+def trend(places: Sequence[float], values: Sequence[float]) -> Estimate:
+    """The slope of values over places, by least squares."""
+    n, centre, level = len(places), math.fsum(places) / len(places), math.fsum(values) / len(values)
+    spread = math.fsum((x - centre) ** 2 for x in places)
+    slope = math.fsum((x - centre) * (y - level) for x, y in zip(places, values, strict=True)) / spread
+    rest = math.fsum((y - level - slope * (x - centre)) ** 2 for x, y in zip(places, values, strict=True))
+    sd = math.sqrt(rest / (n - 2))
+    return Estimate(slope, sd / math.sqrt(spread), n - 2, sd)
+
+
 @lru_cache(maxsize=1024)
 def noncentrality(df: float) -> float:
     """The true effect, in standard errors, that a two-sided 5 % t test finds with 80 % power (noncentral t)."""

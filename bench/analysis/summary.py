@@ -11,8 +11,7 @@ from bench.analysis import checks, decision, stats
 from bench.analysis.comparisons import compare_all
 from bench.analysis.numbers import Cell, Numbers
 from bench.conclusion import ArmSummary, Comparison, Decision, Summary, Value
-from bench.model import Scenario
-from bench.vocabulary import Kind, Role, RunStatus, Side
+from bench.vocabulary import Kind, Role, RunStatus
 
 if TYPE_CHECKING:
     from bench.store.reader import RunData
@@ -26,7 +25,7 @@ def summarise(data: RunData) -> Summary:
     run, scenario = data.run, data.run.scenario
     withhold = provisional_reason(numbers)
     comparisons = compare_all(numbers, withhold)
-    aa = same_against_same(comparisons) if is_aa(scenario) else None
+    aa = same_against_same(comparisons) if numbers.is_aa else None
     recorded = (*run.findings, *(finding for one in data.launches for finding in one.launch.findings))
     return Summary(
         schema=SCHEMA,
@@ -58,12 +57,6 @@ def provisional_reason(numbers: Numbers) -> str | None:
     if numbers.data.run.status is RunStatus.COMPLETE or whole >= planned:
         return None
     return f"provisional: {whole} of {planned} blocks"
-
-
-def is_aa(scenario: Scenario) -> bool:
-    """Whether the arms differ in nothing but their labels: then every difference found is noise."""
-    arms = [dataclasses.replace(arm, name="", notice=None, side=Side.BUILD) for arm in scenario.arms]
-    return len(arms) > 1 and all(arm == arms[0] for arm in arms)
 
 
 def same_against_same(comparisons: tuple[Comparison, ...]) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""The rows of one pass over one stage, and what each row says: the latencies and their percentiles.
+
+Percentiles interpolate linearly between order statistics (type 7: numpy's, and so vLLM's and AIPerf's, default).
+The least rows are where the largest order statistic first bounds the true percentile from above with 95 %
+confidence, 1 - q^n >= 0.95: 5 rows for p50, 29 for p90, 299 for p99, the last two rounded up. Below: None.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from bench.record import StageWindow
+from bench.vocabulary import Phase, RequestStatus
+
+PERCENTILE_ROWS = {50: 5, 90: 30, 99: 300}
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """One pass over one stage within one launch."""
+
+    all: pd.DataFrame  # every request of the stage and round, whatever its phase
+    window: StageWindow
+
+    @cached_property
+    def measured(self) -> pd.DataFrame:
+        """Rows that started in the window."""
+        return self.all[self.all["phase"] == Phase.WINDOW]
+
+    @cached_property
+    def ok(self) -> pd.DataFrame:
+        """Rows that started in the window and ended well: the ones that carry latencies."""
+        rows = self.measured
+        return rows[rows["status"] == RequestStatus.OK]
+
+    @property
+    def length_s(self) -> float:
+        """Length of the window."""
+        return self.window.window_end_s - self.window.window_start_s
+
+
+def stage_rows(requests: pd.DataFrame, window: StageWindow) -> StageRows:
+    """The rows of one pass over one stage."""
+    mine = (requests["stage"] == window.stage) & (requests["round"] == window.round)
+    return StageRows(requests[mine], window)
+
+
+def sent_s(rows: pd.DataFrame) -> pd.Series:
+    """The instant from which a request waits: its planned time in an open loop, else its first byte sent."""
+    return rows["scheduled_s"].fillna(rows["start_s"]) if "scheduled_s" in rows else rows["start_s"]
+
+
+def ttft_s(rows: pd.DataFrame) -> pd.Series:
+    """Time to first token of each row."""
+    return rows["first_token_s"] - sent_s(rows)
+
+
+def tpot_s(rows: pd.DataFrame) -> pd.Series:
+    """Time per output token of each row after its first; undefined for answers of one token."""
+    later_tokens = rows["output_tokens"] - 1
+    return (rows["last_token_s"] - rows["first_token_s"]) / later_tokens.where(later_tokens >= 1)
+
+
+def e2e_s(rows: pd.DataFrame) -> pd.Series:
+    """Time from sending to the last token of each row."""
+    return rows["last_token_s"] - sent_s(rows)
+
+
+def percentile(values: pd.Series, p: int) -> float | None:
+    """The p-th percentile by linear interpolation; None where the count cannot carry it."""
+    known = values.to_numpy(dtype=float, na_value=math.nan)
+    known = known[~np.isnan(known)]
+    return float(np.percentile(known, p)) if len(known) >= PERCENTILE_ROWS[p] else None
