@@ -26,7 +26,7 @@ LAYER_1 = LAYER_0 | {"wire"}
 LAYER_2 = LAYER_1 | {"scenario", "engines", "store"}
 LAYER_3 = LAYER_2 | {"dockerhost"}
 LAYER_4 = LAYER_3 | {"images", "runtimes", "load", "probes"}
-LEFT = LAYER_4 - LAYER_2 | {"plan", "doctor", "calibration", "launching", "measure"}
+LEFT = LAYER_4 - LAYER_2 | {"plan", "doctor", "calibration", "launching", "measure", "resuming"}
 RIGHT = {"analysis", "report", "imports"}
 
 MAY_IMPORT = {
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     **dict.fromkeys(("scenario", "engines", "store"), LAYER_1),
     "dockerhost": LAYER_0,
     **dict.fromkeys(("images", "runtimes", "load", "probes"), LAYER_3),
-    **dict.fromkeys(("plan", "doctor", "calibration"), LAYER_4),
+    **dict.fromkeys(("plan", "doctor", "calibration", "resuming"), LAYER_4),
     "launching": LAYER_4 | {"plan"},  # the flow of one launch
     "measure": LAYER_4 | {"plan", "calibration", "launching"},  # the flow of a run
     "analysis": LAYER_2,
