@@ -35,4 +35,6 @@ class LoadResult:
     stages: tuple[StageWindow, ...]
     requests: pa.Table  # bench.store.tables.REQUESTS
     chunks: pa.Table | None  # bench.store.tables.CHUNKS
-    client: Mapping[str, Any]  # {"cpu_s": {"<stage>/<round>": seconds of all load processes in the window}, "pids": […]}
+    client: Mapping[
+        str, Any
+    ]  # {"cpu_s": {"<stage>/<round>": seconds of all load processes in the window}, "pids": […]}

@@ -1,0 +1,132 @@
+"""The load processes as the driver sees them: started, told, listened to, and never left behind."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.errors import NimbenchError
+
+_LOOK_S = 0.5  # how often a silent process is looked at
+
+
+class WorkerDied(NimbenchError):
+    """A load process ended by itself: a defect of ours or a machine without memory."""
+
+
+class StageAborted(Exception):
+    """A load process gave the stage up; the text says why."""
+
+
+class Fleet:
+    """Every load process of one job. A context manager: on leaving, all have ended."""
+
+    def __init__(self, specs: Iterable[Mapping[str, Any]], folder: Path) -> None:
+        self._specs, self._folder = list(specs), folder
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+        self._seen: dict[str, dict[int, dict[str, Any]]] = {}
+
+    def __enter__(self) -> Fleet:
+        try:
+            for number, spec in enumerate(self._specs):
+                self._start(number, spec)
+            self.wait("ready")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids, by worker number."""
+        return [process.pid for process in self._processes]
+
+    def tell(self, do: str, **facts: Any) -> None:
+        """One command to every process."""
+        self._seen = {} if do == "stage" else self._seen
+        line = json.dumps({"do": do, **facts}).encode() + b"\n"
+        for number, process in enumerate(self._processes):
+            assert process.stdin is not None
+            try:
+                process.stdin.write(line)
+                process.stdin.flush()
+            except OSError:
+                raise self._death(number) from None
+
+    def tell_each(self, do: str, facts: Iterable[Mapping[str, Any]]) -> None:
+        """A command of its own to each process."""
+        for process, mine in zip(self._processes, facts, strict=True):
+            assert process.stdin is not None
+            process.stdin.write(json.dumps({"do": do, **mine}).encode() + b"\n")
+            process.stdin.flush()
+
+    def wait(self, event: str, *, or_event: str | None = None, timeout_s: float | None = None) -> list[dict[str, Any]]:
+        """Block until every process has told `event` (or all `or_event`, or the time is over).
+
+        Gives what they told. Raises StageAborted, WorkerDied.
+        """
+        left_s = timeout_s
+        while not self._all(event) and not (or_event and self._all(or_event)):
+            step_s = _LOOK_S if left_s is None else min(_LOOK_S, left_s)
+            try:
+                number, told = self._events.get(timeout=max(step_s, 0.0))
+            except queue.Empty:
+                self._look()
+                if left_s is not None:
+                    left_s -= step_s
+                    if left_s <= 0:
+                        return []
+                continue
+            self._seen.setdefault(told["event"], {})[number] = told
+            if told["event"] == "abort" and event != "drained" and event != "rows":
+                raise StageAborted(told["reason"])
+        told_by = self._seen.get(event, {})
+        return [told_by[number] for number in sorted(told_by)]
+
+    def _all(self, event: str) -> bool:
+        return len(self._seen.get(event, {})) == len(self._processes)
+
+    def _start(self, number: int, spec: Mapping[str, Any]) -> None:
+        path = self._folder / f"worker-{number}.json"
+        path.write_text(json.dumps(spec))
+        with (self._folder / f"worker-{number}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench.load.user", str(path)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        self._processes.append(process)
+        threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
+
+    def _listen(self, number: int, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                self._events.put((number, json.loads(line)))
+        except ValueError:
+            return  # the pipe was closed by __exit__
+
+    def _look(self) -> None:
+        for number, process in enumerate(self._processes):
+            if process.poll() is not None and self._events.empty():
+                raise self._death(number)
+
+    def _death(self, number: int) -> WorkerDied:
+        code = self._processes[number].wait()
+        log = (self._folder / f"worker-{number}.log").read_text(errors="replace").strip().splitlines()[-8:]
+        return WorkerDied("\n".join([f"load process {number} ended with {code}", *(f"  {line}" for line in log)]))
