@@ -144,7 +144,8 @@ class Attempt:
 
     def _learn_config(self, spec: LaunchSpec, running: Running) -> None:
         engine = get_engine(spec.engine)
-        documents = gather_documents(running.url, engine.documents, self.launch_dir.log_path)
+        own_url = spec.metrics_url.removesuffix("/metrics") if spec.metrics_url else running.url  # past any sidecar
+        documents = gather_documents(own_url, engine.documents, self.launch_dir.log_path)
         try:
             self.effective_config = dict(engine.effective_config(documents))
         except Exception as error:  # noqa: BLE001 - a server may say anything: not knowing it ends no run
