@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from string import Template
 
-from bench.engines import get_engine
+from bench.engines import ENGINES, get_engine
 from bench.engines.base import Command, LaunchSpec, Site
 from bench.errors import InputError, PrerequisiteError
 from bench.model import Arm, Plan, PlannedLaunch, Scenario
 from bench.runtimes.environments import env_python
 from bench.runtimes.models import model_location
+from bench.scenario.problems import did_you_mean
 from bench.vocabulary import RuntimeKind
 
 ENGINE = "engine"  # the name of an arm's own command; sidecars have their own
@@ -75,7 +76,10 @@ def model_path(scenario: Scenario, arm: Arm) -> str | None:
     """Where the arm reads the model's files, None where the scenario names none. Creates nothing."""
     if scenario.model.made is None and scenario.model.path is None:
         return None
-    return str(model_location(scenario.model, scenario.folder, get_engine(arm.engine).model_format))
+    try:
+        return str(model_location(scenario.model, scenario.folder, get_engine(arm.engine).model_format))
+    except InputError as error:
+        raise _placed(error, f"{scenario.name}: model", "change model.made, or give model.path") from error
 
 
 def _commands(scenario: Scenario, arm: Arm, ports: Mapping[str, int], scratch: str) -> tuple[Command, ...]:
@@ -159,10 +163,10 @@ def _known_engine(scenario: Scenario, arm: Arm) -> None:
     try:
         get_engine(arm.engine)
     except InputError as error:
-        raise InputError(
-            error.problem,
-            where=f"{scenario.name}: arms.{arm.name}.engine",
-            expected=error.expected,
-            got=error.got,
-            repair=error.repair or "change the key `engine` of this arm",
-        ) from error
+        repair = did_you_mean(arm.engine, ENGINES) or "change the key `engine` of this arm"
+        raise _placed(error, f"{scenario.name}: arms.{arm.name}.engine", repair) from error
+
+
+def _placed(error: InputError, where: str, repair: str) -> InputError:
+    """The same error with the place and the repair that only a plan knows."""
+    return InputError(error.problem, where=where, expected=error.expected, got=error.got, repair=error.repair or repair)

@@ -164,13 +164,13 @@ def _absent(key: Key, folder: Path, name: str) -> Problem:
     return Problem(
         key=key,
         text="no such file",
-        expected=f"a file in {folder.name}/",
+        expected=f"a file in {folder.resolve().name}/",
         got=name,
         repair="write the file or fix the name",
     )
 
 
 def _not_among(key: Key, text: str, got: str, known: Iterable[str]) -> Problem:
-    names = list(known)
+    names = list(dict.fromkeys(known))
     repair = did_you_mean(got, names) or "choose one of these"
     return Problem(key=key, text=f"{got!r} {text}", expected="one of " + ", ".join(names), got=got, repair=repair)

@@ -31,7 +31,9 @@ def validate(data: dict[str, Any]) -> tuple[ScenarioShape | None, list[Problem]]
         return ScenarioShape.model_validate(data), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-    problems = [_problem(detail) for detail in details]
+    open_loop = {detail["loc"][:-1] for detail in details if _is_open_loop(detail["loc"])}
+    told = [d for d in details if not (d["type"] == "missing" and d["loc"][:-1] in open_loop)]  # `rate` says it all
+    problems = [_problem(detail) for detail in told]
     if any(detail["type"] != "extra_forbidden" for detail in details):
         return None, problems
     for detail in details:
@@ -51,10 +53,8 @@ def _schema_at(key: Key) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     node: Mapping[str, Any] = schema
     for part in key:
         node = _plain(node, schema)
-        if isinstance(part, int):
-            node = node.get("items", {})
-        else:
-            node = node.get("properties", {}).get(part) or _dict_or(node.get("additionalProperties"))
+        named = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+        node = named or _values(node)
     return schema, node
 
 
@@ -69,8 +69,10 @@ def _plain(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, A
     return node
 
 
-def _dict_or(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _values(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a mapping with free names holds; pydantic writes it in one of two ways."""
+    choices = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
+    return next((choice for choice in choices if isinstance(choice, dict)), {})
 
 
 def _drop(data: Any, loc: Sequence[str | int]) -> None:
@@ -104,9 +106,13 @@ def _problem(detail: ErrorDetails) -> Problem:
     return Problem(key=key, text=text, expected=expected, got=got, repair="change the value")
 
 
+def _is_open_loop(key: Key) -> bool:
+    return "stages" in key and key[-1] in ("rate", "rate_per_s", "arrivals")
+
+
 def _unknown_key(key: Key, got: str) -> Problem:
     name = str(key[-1])
-    if name in ("rate", "rate_per_s", "arrivals") and key[:2] == ("load", "stages"):
+    if _is_open_loop(key):
         return Problem(key=key, text=_OPEN_LOOP.text, expected=_OPEN_LOOP.expected, got=got, repair=_OPEN_LOOP.repair)
     known = known_keys(key[:-1])
     repair = did_you_mean(name, known) or "remove the key"

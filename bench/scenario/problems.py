@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -38,23 +39,31 @@ def shown(value: object) -> str:
 
 def did_you_mean(word: str, words: Iterable[str]) -> str | None:
     """The nearest of `words` as a question, None when nothing is near."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, list(words), n=3, cutoff=0.5)
+    near.sort(key=lambda other: sorted(other) != sorted(word))  # two letters in the wrong order come first
     return f"Did you mean {near[0]!r}?" if near else None
 
 
 def as_error(problems: Sequence[tuple[str, Problem]], file: str) -> InputError:
     """One error for all problems of one file; each comes with the place where it was written."""
-    if len(problems) == 1:
-        place, problem = problems[0]
-        return _error(place, problem)
-    blocks = [_indented(str(_error(place, problem))) for place, problem in problems]
-    return InputError("\n".join([f"{len(problems)} problems", *blocks]), where=file)
+    seen = {(place, problem.text, problem.key[-1:]): (place, problem) for place, problem in reversed(problems)}
+    ordered = sorted(seen.values(), key=lambda pair: (_line(pair[0]), pair[1].key and str(pair[1].key)))
+    if len(ordered) == 1:
+        return _error(*ordered[0])
+    blocks = [_indented(str(_error(place, problem))) for place, problem in ordered]
+    return InputError("\n".join([f"{len(ordered)} problems", *blocks]), where=file)
 
 
 def _error(place: str, problem: Problem) -> InputError:
     name = dotted(problem.key)
     text = f"{name}: {problem.text}" if name else problem.text
     return InputError(text, where=place, expected=problem.expected, got=problem.got, repair=problem.repair)
+
+
+def _line(place: str) -> int:
+    """The line at the end of a place; what has none, such as --set, comes last."""
+    line = place.rpartition(":")[2]
+    return int(line) if line.isdecimal() else sys.maxsize
 
 
 def _indented(text: str) -> str:

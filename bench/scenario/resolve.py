@@ -34,8 +34,6 @@ def apply_mode(document: Document, mode: str | None) -> Document:
     below, above = ({}, special) if chosen != own else (special, {})
     data = _without_mode_keys(document.data) if chosen != own else deepcopy(document.data)
     merged = _over(_over(_over(PRESETS[chosen], below), data), above)
-    if isinstance(merged.get("modes"), dict):
-        merged["modes"].pop(chosen, None)  # it has been used; its problems are found where it went
     if isinstance(merged.get("launches"), dict) and mode is not None:
         merged["launches"]["mode"] = chosen
     used = ("modes", chosen)
@@ -66,8 +64,11 @@ def _set(document: Document, text: str) -> Document:
     target: Any = data
     key: Key = ()
     for part in parents:
+        is_new = isinstance(target, dict) and target.get(part) is None
         target, step = _into(target, part, where)
         key = (*key, step)
+        places = {**document.places, key: where} if is_new else document.places
+        document = replace(document, places=places)
     step = _place(target, last, value, where)
     return relabelled(replace(document, data=data), (*key, step), where)
 

@@ -6,16 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bench.scenario.units import Duration, Metric, PositiveDuration, Share, Text
+from bench.scenario.units import Address, Duration, Metric, PositiveDuration, Share, Text
 from bench.vocabulary import Api, Question, RuntimeKind, Side
 
-Count = Annotated[int, Field(strict=True, ge=1)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
+# The upper ends are far from any sense; they keep a typing error from filling the memory.
+Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+Tokens = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Name = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 SidecarName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,30}$")]  # a word of ${<name>_port}
 StageId = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_.-]{0,30}$")]
 Words = Annotated[str, Field(strict=True, min_length=1)]
-Price = Annotated[float, Field(ge=0)] | None
+Price = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None
 ModeName = Literal["smoke", "quick", "standard", "publish"]
 
 
@@ -35,7 +38,7 @@ class ModelShape(Shape):
 
     id: Words = Field(description="the model's name in requests")
     precision: Words | None = Field(default=None, description="e.g. bf16; a label for the report")
-    max_model_len: Count | None = Field(default=None, description="tokens of prompt and answer together")
+    max_model_len: Tokens | None = Field(default=None, description="tokens of prompt and answer together")
     made: Name | None = Field(
         default=None, description="a model made on this machine by scenarios/_models, e.g. tiny-llama"
     )
@@ -71,9 +74,7 @@ class ArmShape(Shape):
     runtime: RuntimeKind | None = Field(
         default=None, description="default: docker with image or build, endpoint with url, else process"
     )
-    url: Annotated[str, Field(strict=True, pattern=r"^https?://[^\s/]+/?$")] | None = Field(
-        default=None, description="http(s)://host:port of a server that already runs"
-    )
+    url: Address | None = Field(default=None, description="http(s)://host:port of a server that already runs")
     image: Words | None = Field(default=None, description="reference of a container image")
     build: BuildShape | None = Field(default=None, description="an image to build")
     command: list[Text] | None = Field(
@@ -86,7 +87,9 @@ class ArmShape(Shape):
     packages: Words | None = Field(
         default=None, description="hash-locked requirements file of the arm's own environment"
     )
-    also: dict[SidecarName, SidecarShape] = Field(default_factory=dict, description="more commands of this arm")
+    also: dict[SidecarName, SidecarShape] = Field(
+        max_length=20, default_factory=dict, description="more commands of this arm"
+    )
     entry: Words = Field(default="engine", description="the command that takes the load: engine or a name under also")
     ready_timeout: PositiveDuration = Field(default=600.0, description="longest wait for ready")
 
@@ -94,15 +97,15 @@ class ArmShape(Shape):
 class PromptShape(Shape):
     """Lengths of a request."""
 
-    input_tokens: Count = Field(description="exact length of every prompt")
-    output_tokens: Count = Field(description="exact length of every answer")
+    input_tokens: Tokens = Field(description="exact length of every prompt")
+    output_tokens: Tokens = Field(description="exact length of every answer")
 
 
 class SamplingShape(Shape):
     """How tokens are drawn."""
 
-    temperature: Annotated[float, Field(ge=0)] = 0.0
-    ignore_eos: bool = True
+    temperature: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
+    ignore_eos: Annotated[bool, Field(strict=True)] = True
 
 
 class StageShape(Shape):
@@ -116,7 +119,7 @@ class StageShape(Shape):
 class ModeLoadShape(Shape):
     """The part of the load that a mode decides."""
 
-    stages: list[StageShape] | None = Field(default=None, min_length=1, description="load points")
+    stages: list[StageShape] | None = Field(default=None, min_length=1, max_length=100, description="load points")
     duration: PositiveDuration | None = Field(default=None, description="measured window of stages without their own")
     rounds: Count | None = Field(default=None, description="passes over the stages within one launch")
     warmup: Duration | None = Field(default=None, description="least warm-up before each window")
@@ -147,7 +150,7 @@ class LaunchesShape(ModeLaunchesShape):
     """How often."""
 
     mode: ModeName = Field(default="standard", description="the preset that fills in what is not written here")
-    seed: Whole = Field(default=1, description="of the order in each block and of the prompts")
+    seed: Seed = Field(default=1, description="of the order in each block and of the prompts")
     cooldown: Duration = Field(default=0.0, description="pause after each launch")
     telemetry_interval: PositiveDuration = Field(default=0.5, description="between two samples")
     port_base: Annotated[int, Field(strict=True, ge=1024, le=65000)] = Field(
@@ -189,7 +192,7 @@ class ScenarioShape(Shape):
     model: ModelShape
     baseline: Words = Field(description="the arm that the others are compared with")
     serve_args: list[Text] = Field(default_factory=list, description="added to the start command of every arm")
-    arms: dict[Name, ArmShape] = Field(description="two arms or more")
+    arms: dict[Name, ArmShape] = Field(max_length=20, description="two arms or more")
     load: LoadShape
     launches: LaunchesShape = Field(default_factory=LaunchesShape)
     modes: dict[ModeName, ModeShape] = Field(default_factory=dict, description="other values in a mode")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -12,6 +14,7 @@ from bench.metric_names import METRICS
 from bench.scenario.problems import did_you_mean
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_S = 30 * 24 * 3600.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
@@ -19,8 +22,10 @@ _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 def seconds(value: Any) -> float:
     """`500ms`, `60s`, `2m`, `1h` in seconds."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match and (duration_s := round(float(match[1]) * _SECONDS[match[2]], 9)) <= _LONGEST_S:
+        return duration_s
     if match:
-        return round(float(match[1]) * _SECONDS[match[2]], 9)
+        raise _wrong("wrong value", f"at most {_LONGEST_S / _SECONDS['h']:g}h", None)
     repair = f"write {value}s" if isinstance(value, int | float) and not isinstance(value, bool) else "write 60s"
     raise _wrong("wrong unit", "a number with its unit: ms, s, m or h, e.g. 60s", repair)
 
@@ -55,18 +60,31 @@ def limit(name: str, value: Any) -> float:
         return positive_seconds(value)
     if name.endswith("_ratio"):
         return share(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
         return float(value)
     raise _wrong("wrong value", "a number above 0", None)
 
 
 def text(value: Any) -> str:
     """A word of a command line; whole and decimal numbers are taken as they are written."""
-    if isinstance(value, str):
+    if isinstance(value, str) and "\0" not in value:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise _wrong("wrong type", "text", "put it in quotes")
+
+
+def address(value: Any) -> str:
+    """Where a server listens: scheme, host and port, nothing else."""
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
+        is_plain = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket left open
+        is_plain = is_whole = False
+    if is_plain and is_whole:
+        return f"{parts.scheme}://{parts.netloc}"
+    raise _wrong("wrong address", "http://host:port without a path", "e.g. http://127.0.0.1:8000")
 
 
 def _wrong(problem: str, expected: str, repair: str | None) -> PydanticCustomError:
@@ -80,4 +98,5 @@ Duration = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_DURATION_S
 PositiveDuration = Annotated[float, BeforeValidator(positive_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Share = Annotated[float, BeforeValidator(share), WithJsonSchema(_SHARE_SCHEMA)]
 Metric = Annotated[str, BeforeValidator(metric), WithJsonSchema({"type": "string", "enum": list(METRICS)})]
+Address = Annotated[str, BeforeValidator(address), WithJsonSchema({"type": "string", "pattern": "^https?://[^/]+/?$"})]
 Text = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": ["string", "number"]})]
