@@ -1,5 +1,5 @@
 """From a run folder to its page: summary.json, report.html and report.md, from the facts alone."""
 
-from bench.report.write import write_report
+from bench.report.write import read_subject, write_report, write_subject
 
-__all__ = ["write_report"]
+__all__ = ["read_subject", "write_report", "write_subject"]

@@ -23,7 +23,7 @@ WORDS = {
     Verdict.UNKNOWN: "not known",
     Verdict.NOT_COMPARABLE: "not comparable",
 }
-_WIDTH, _HEIGHT, _EDGE = 170, 22, 7
+_WIDTH, _HEIGHT, _EDGE = 170, 20, 7
 _WIDEST = math.log(4.0)  # a drawing never spans more than a factor of four each way; arrows say that it goes on
 _NEUTRAL = "#57606a"
 
@@ -46,7 +46,7 @@ class Row:
     word: str
     css: str
     reason: str | None
-    pairs: str
+    pairs: str  # complete pairs, or the launches of each arm where they are not paired
     margin: str
     mde: str
 
@@ -82,19 +82,17 @@ def row(subject: Subject, c: Comparison, span: float) -> Row:
     """One comparison in words."""
     scale = fmt.scale_for(c.unit, (c.baseline_value, c.candidate_value))
     cis = [interval_of(subject, arm, c) for arm in (c.baseline, c.candidate)]
-    texts = [
-        fmt.quantity(value, c.unit, ci=ci, scale=scale)
-        for value, ci in zip((c.baseline_value, c.candidate_value), cis, strict=True)
-    ]
+    both = list(zip((c.baseline_value, c.candidate_value), cis, strict=True))
+    places = max((fmt.scaled_decimals(value, ci, scale) for value, ci in both if value is not None), default=0)
+    texts = [fmt.quantity(value, c.unit, scale=scale, decimals=places) for value, _ in both]
+    ranges = [fmt.interval(ci, c.unit, scale=scale, decimals=places) if ci else "" for ci in cis]
     effect, effect_ci = effect_texts(c)
     return Row(
         metric=fmt.safe_text(c.metric, 80), where=place(c), primary=c.role is Role.PRIMARY,
-        better=f"{c.better.value} is better",
-        baseline=texts[0], baseline_ci=fmt.interval(cis[0], c.unit, scale=scale) if cis[0] else "",
-        candidate=texts[1], candidate_ci=fmt.interval(cis[1], c.unit, scale=scale) if cis[1] else "",
+        better=c.better.value, baseline=texts[0], baseline_ci=ranges[0], candidate=texts[1], candidate_ci=ranges[1],
         effect=effect, effect_ci=effect_ci, drawing=drawing(subject, c, span), word=WORDS[c.verdict],
-        css=c.verdict.value, reason=fmt.safe_text(c.reason) if c.reason else None, pairs=_pairs(c),
-        margin=f"±{margin_text(c)}", mde=f"±{fmt.percent(c.mde)}" if c.mde is not None else fmt.UNKNOWN,
+        css=c.verdict.value, reason=fmt.safe_text(c.reason) if c.reason else None, pairs=pairs_text(c),
+        margin=f"±{margin_text(c)}", mde=mde_text(c),
     )  # fmt: skip
 
 
@@ -112,19 +110,43 @@ def place(c: Comparison) -> str:
 def effect_texts(c: Comparison) -> tuple[str, str]:
     """The ratio (or the difference in the metric's own unit) and its interval."""
     if c.kind is Kind.DIFFERENCE:
-        return fmt.quantity(c.delta, c.unit, ci=c.ci95, sign=True), fmt.interval(c.ci95, c.unit) if c.ci95 else ""
-    shown = fmt.ratio_interval(c.ci95) if c.ci95 else ("exact" if c.kind is Kind.EXACT and c.ratio else "")
+        scale = difference_scale(c)
+        ends = fmt.interval(c.ci95, c.unit, scale=scale) if c.ci95 else ""
+        return fmt.quantity(c.delta, c.unit, ci=c.ci95, scale=scale, sign=True), ends
+    shown = fmt.ratio_interval(c.ratio, c.ci95) if c.ci95 else ("exact" if c.kind is Kind.EXACT and c.ratio else "")
     return fmt.ratio(c.ratio, c.ci95), shown
 
 
 def margin_text(c: Comparison) -> str:
     """The smallest difference that matters."""
-    return fmt.quantity(c.margin, c.unit) if c.kind is Kind.DIFFERENCE else fmt.percent(c.margin)
+    if c.kind is Kind.DIFFERENCE:
+        return fmt.exact(c.margin, c.unit, scale=difference_scale(c))
+    return fmt.exact(c.margin, "ratio")
 
 
-def _pairs(c: Comparison) -> str:
+def mde_text(c: Comparison) -> str:
+    """The smallest difference that would have been seen, `±6.6 %`."""
+    if c.mde is None:
+        return fmt.UNKNOWN
+    if c.kind is Kind.DIFFERENCE:
+        return f"±{fmt.quantity(c.mde, c.unit, scale=difference_scale(c))}"
+    return f"±{fmt.percent(c.mde)}"
+
+
+def difference_scale(c: Comparison) -> fmt.Scale:
+    """A difference of shares is in points of a per cent: `+1 %` would read as a ratio."""
+    return fmt.POINTS if c.unit == "ratio" else fmt.scale_for(c.unit, (c.delta, c.margin))
+
+
+def pairs_text(c: Comparison) -> str:
+    """`6 pairs`, or `6 + 5` launches where the arms are not paired."""
     pairs, sides = c.n.get("pairs"), (c.n.get("baseline", 0), c.n.get("candidate", 0))
-    return f"{pairs} pairs" if pairs else f"{sides[0]} and {sides[1]} launches"
+    return f"{pairs} pair{'s' * (pairs != 1)}" if pairs else f"{sides[0]} + {sides[1]}"
+
+
+def primary_drawing(subject: Subject) -> Markup | None:
+    """The primary comparison drawn on an axis of its own."""
+    return drawing(subject, subject.primary, log_span([subject.primary])) if subject.primary else None
 
 
 def log_span(comparisons: Iterable[Comparison]) -> float:

@@ -14,7 +14,8 @@ UNKNOWN = "not known"
 THIN = "\u202f"  # narrow no-break space between thousands
 _MINUS = "\u2212"
 _TEXT_LIMIT = 300  # characters of foreign text in one cell
-_FEWEST_RATIO_DECIMALS, _MOST_DECIMALS = 2, 4
+_MOST_DECIMALS = 4
+_NEAR_ONE = (0.8, 1.25)  # where the third decimal of a ratio matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ _LADDERS: dict[str, tuple[tuple[float, Scale], ...]] = {
     "ratio": ((0.0, Scale(1e2, "%")),),
     "1": ((0.0, Scale(1.0, "")),),
 }
-MS = Scale(1e3, "ms")
 GIB = Scale(2.0**-30, "GiB")
+POINTS = Scale(1e2, "%-points")  # a difference of two shares
 
 
 def scale_for(unit: str, values: Iterable[float | None]) -> Scale:
@@ -74,23 +75,42 @@ def number(value: float | None, decimals: int | None = None, *, sign: bool = Fal
 
 
 def quantity(
-    value: float | None, unit: str, *, ci: Sequence[float] | None = None, scale: Scale | None = None, sign: bool = False
+    value: float | None,
+    unit: str,
+    *,
+    ci: Sequence[float] | None = None,
+    scale: Scale | None = None,
+    decimals: int | None = None,
+    sign: bool = False,
 ) -> str:
-    """A number with its unit, such as `12.3 ms`."""
+    """A number with its unit, such as `12.3 ms`; `sign` writes a plus before what is above 0."""
     if value is None or math.isnan(value):
         return UNKNOWN
     chosen = scale or scale_for(unit, (value,))
-    scaled = [end * chosen.factor for end in ci] if ci else None
-    return _with_unit(number(value * chosen.factor, decimals_for(value * chosen.factor, scaled), sign=sign), chosen)
+    places = scaled_decimals(value, ci, chosen) if decimals is None else decimals
+    return _with_unit(number(value * chosen.factor, places, sign=sign and value != 0), chosen)
 
 
-def interval(ci: Sequence[float] | None, unit: str, *, scale: Scale | None = None) -> str:
+def scaled_decimals(value: float, ci: Sequence[float] | None, scale: Scale) -> int:
+    """Decimals of a value once it is scaled."""
+    return decimals_for(value * scale.factor, [end * scale.factor for end in ci] if ci else None)
+
+
+def exact(value: float | None, unit: str, *, scale: Scale | None = None) -> str:
+    """A number that somebody chose, with no more digits than it was given: `8 s`, `5 %`."""
+    if value is None:
+        return UNKNOWN
+    chosen = scale or scale_for(unit, (value,))
+    return _with_unit(f"{value * chosen.factor:.10g}".replace("-", _MINUS), chosen)
+
+
+def interval(ci: Sequence[float] | None, unit: str, *, scale: Scale | None = None, decimals: int | None = None) -> str:
     """Both ends with one unit, such as `[12.1, 12.6] ms`."""
     if not ci:
         return UNKNOWN
     chosen = scale or scale_for(unit, ci)
     ends = [end * chosen.factor for end in ci]
-    places = decimals_for(max(map(abs, ends)), ends)
+    places = decimals_for(max(map(abs, ends)), ends) if decimals is None else decimals
     return _with_unit(f"[{number(ends[0], places)}, {number(ends[1], places)}]", chosen)
 
 
@@ -99,23 +119,30 @@ def _with_unit(text: str, scale: Scale) -> str:
 
 
 def ratio(value: float | None, ci: Sequence[float] | None = None) -> str:
-    """A ratio, `1.034`; its digits follow the interval, two decimals at least."""
+    """A ratio, `1.034`; its digits follow the interval, three decimals at least near 1 and two elsewhere."""
     if value is None:
         return UNKNOWN
-    return number(value, max(_FEWEST_RATIO_DECIMALS, decimals_for(value, ci)))
+    return number(value, _ratio_decimals(value, ci))
 
 
-def ratio_interval(ci: Sequence[float] | None) -> str:
-    """The ends of a ratio's interval, `[0.998, 1.072]`."""
+def ratio_interval(value: float | None, ci: Sequence[float] | None) -> str:
+    """The ends of a ratio's interval with the digits of the ratio, `[0.998, 1.072]`."""
     if not ci:
         return UNKNOWN
-    places = max(_FEWEST_RATIO_DECIMALS, decimals_for(1.0, ci))
+    places = _ratio_decimals(1.0 if value is None else value, ci)
     return f"[{number(ci[0], places)}, {number(ci[1], places)}]"
 
 
-def percent(share: float | None, *, sign: bool = False) -> str:
-    """A share of one as per cent, `+3.4 %`."""
-    return UNKNOWN if share is None else quantity(share, "ratio", sign=sign)
+def _ratio_decimals(value: float, ci: Sequence[float] | None) -> int:
+    return max(3 if _NEAR_ONE[0] <= value <= _NEAR_ONE[1] else 2, decimals_for(value, ci))
+
+
+def percent(share: float | None) -> str:
+    """A share of one as per cent with two digits, `3.4 %`."""
+    if share is None:
+        return UNKNOWN
+    places = max(0, 1 - math.floor(math.log10(abs(share) * 100))) if share else 0
+    return quantity(share, "ratio", decimals=min(_MOST_DECIMALS, places))
 
 
 def duration(seconds: float | None) -> str:

@@ -8,18 +8,18 @@ from bench.analysis.metrics import BY_NAME, METRICS
 from bench.report.subject import Subject
 
 _METHOD = (
-    ("launch", "One start of one arm. It is the unit of replication: more requests in one launch make no launch more."),
-    ("block", "One launch of every arm in random order, with the same prompts. The launches of a block are compared with "
-     "each other, so that slow drift of the machine cancels."),
+    ("launch", "One start of one arm, the unit of replication: more requests in one launch make no more launches."),
+    ("block", "One launch of every arm in random order, with the same prompts. The launches of a block are compared "
+     "with each other, so that slow drift of the machine cancels."),
     ("burn-in", "The first block. It was declared in advance, and is left out of every number."),
-    ("arm's value", "Each launch gives one number; the arm's value is their geometric mean (the arithmetic mean where one "
-     "of them is 0), and its 95 % interval is a t interval over launches."),
+    ("arm's value", "Each launch gives one number; the arm's value is their geometric mean (the arithmetic mean where "
+     "one of them is 0), and its 95 % interval is a t interval over launches."),
     ("ratio", "Candidate over baseline: the geometric mean of the ratios within the blocks."),
-    ("95 % interval", "A t interval over the log ratios of the blocks. If the whole run were repeated again and again, 95 "
-     "of 100 such intervals would hold the true ratio."),
+    ("95 % interval", "A t interval over the log ratios of the blocks. If the whole run were repeated again and "
+     "again, 95 of 100 such intervals would hold the true ratio."),
     ("margin", "The smallest difference that matters, fixed before any data existed."),
-    ("MDE", "The smallest difference that this many blocks, with this much scatter, would show in 80 of 100 repetitions. "
-     "A true difference below it may well go unseen."),
+    ("MDE", "The smallest difference that this many blocks, with this much scatter, would show in 80 of 100 "
+     "repetitions. A true difference below it may well go unseen."),
     ("better, worse", "The 95 % interval lies wholly beyond the margin."),
     ("ahead, behind (size unsure)", "The 95 % interval excludes 1 but reaches into the margin."),
     ("no practical difference", "The 90 % interval lies wholly within the margin: shown, not assumed."),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
-from bench.conclusion import Comparison
 from bench.report import format as fmt
-from bench.report.comparisons import WORDS, effect_texts, margin_text, place
+from bench.report.comparisons import effect_texts, margin_text, mde_text, pairs_text, place
+from bench.report.glossary import label
 from bench.report.subject import Subject
 from bench.vocabulary import RunStatus, Severity, Verdict
+
+_ENOUGH = 10  # blocks that are sensible where the number needed is not known; method.md 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +23,15 @@ class Headline:
     sentence: str
     interval: str
     next: str
+    command: str | None = None  # to paste, where the next step is one
 
 
 def headline(subject: Subject) -> Headline:
     """The state of the run and what to do about it."""
     css, word = _state(subject)
-    return Headline(
-        css, word, fmt.safe_text(subject.summary.decision.sentence, 600), interval_text(subject), next_step(subject, css)
-    )  # fmt: skip
+    text, command = next_step(subject, css)
+    sentence = fmt.safe_text(subject.summary.decision.sentence, 600)
+    return Headline(css, word, sentence, interval_text(subject), text, command)
 
 
 def _state(subject: Subject) -> tuple[str, str]:
@@ -37,7 +41,7 @@ def _state(subject: Subject) -> tuple[str, str]:
     if summary.provisional:
         return "provisional", "Provisional"
     if summary.aa is not None:
-        return "aa", "A/A"
+        return "aa", "A/A: equal arms"
     if decision.state == "one" and decision.arms:
         return "choice", f"Choose {fmt.safe_text(decision.arms[0], 60)}"
     if decision.state == "several":
@@ -55,44 +59,66 @@ def interval_text(subject: Subject) -> str:
     """The primary comparison in numbers."""
     c = subject.primary
     if c is None:
-        return "The primary comparison is not known: no launch of both arms has ended."
+        return f"The primary comparison is {fmt.UNKNOWN}: no launch of both arms counts yet."
     effect, ci = effect_texts(c)
-    arms = f"{fmt.safe_text(c.candidate, 60)} / {fmt.safe_text(c.baseline, 60)}"
-    if not ci:
-        return f"{c.metric} at {place(c)}, {arms}: {fmt.UNKNOWN}" + (
-            f" ({fmt.safe_text(c.reason)})" if c.reason else ""
-        )
     name = "ratio" if c.ratio is not None else "difference"
-    return f"{c.metric} at {place(c)}, {arms}: {name} {effect}, 95 % interval {ci}, margin ±{margin_text(c)} → {WORDS[c.verdict]}"
-
-
-def next_step(subject: Subject, css: str) -> str:
-    """One thing to do now."""
-    scenario, run, c = fmt.safe_text(subject.scenario.name, 80), subject.run, subject.primary
-    if css == "void":
-        return "Read the findings marked void, repair their cause and run again."
-    if css == "provisional":
-        rest = len(subject.run.plan.launches) - len({one.launch.index for one in subject.data.launches})
-        return f"{max(rest, 0)} planned launches have not begun: let the run end, or go on with `nimbench run {scenario} --resume {run.id}`."
-    if c is not None and c.verdict in (Verdict.INCONCLUSIVE, Verdict.AHEAD, Verdict.BEHIND, Verdict.UNKNOWN):
-        return more_launches(subject, c)
-    if css == "aa":
-        return "Equal arms were compared with each other: an interval that holds 1 says that the suite invents no difference."
-    if css == "equal":
-        return "Choose on cost and operations: the speed does not decide."
-    return "Read below why, and which metrics go the other way."
-
-
-def more_launches(subject: Subject, c: Comparison) -> str:
-    """How many more launches it would take to know."""
-    if c.launches_needed is None:
-        return "How many launches it would take is not known: run more blocks, three at least."
-    more = max(0, c.launches_needed - c.n.get("pairs", 0))
-    scenario = fmt.safe_text(subject.scenario.name, 80)
+    what = f"{label(c.metric)} at {place(c)}, {fmt.safe_text(c.candidate, 60)} over {fmt.safe_text(c.baseline, 60)}"
+    if not ci:
+        reason = f" ({fmt.safe_text(c.reason)})" if c.reason else ""
+        return f"{what}: {name} {effect}, its interval {fmt.UNKNOWN}{reason}."
     return (
-        f"To know, about {more} more launches of each arm ({c.launches_needed} blocks in all): "
-        f"`nimbench run {scenario} --set launches.blocks={c.launches_needed}`."
+        f"{what}: {name} {effect}, 95 % interval {ci}, from {pairs_text(c)}. Differences within ±{margin_text(c)} "
+        f"do not matter; one of {mde_text(c)} would have been seen in 8 of 10 such runs."
     )
+
+
+def next_step(subject: Subject, css: str) -> tuple[str, str | None]:
+    """One thing to do now, and the command for it."""
+    c = subject.primary
+    if css == "void":
+        return "Read the findings marked void, repair their cause and run again.", None
+    if css == "provisional":
+        rest = max(0, len(subject.run.plan.launches) - len(_begun(subject)))
+        text = f"{rest} planned launches are not there: let the run end, or go on with it."
+        return text, _command(subject, f"--resume {shlex.quote(subject.run.id)}")
+    if c is not None and c.verdict in (Verdict.INCONCLUSIVE, Verdict.UNKNOWN):
+        return more_launches(subject)
+    if c is not None and c.verdict in (Verdict.AHEAD, Verdict.BEHIND):
+        text = "The direction is sure, its size is not: more blocks would narrow the interval."
+        return text, _blocks(subject, 2 * subject.scenario.launches.blocks)
+    if css == "aa":
+        return "An interval that holds 1 says that the suite invents no difference between equal arms.", None
+    if css == "equal":
+        return "Choose on cost and operations: this metric does not decide.", None
+    return "Read below why, and which metrics go the other way.", None
+
+
+def more_launches(subject: Subject) -> tuple[str, str | None]:
+    """How many more launches it would take to know."""
+    c = subject.primary
+    assert c is not None  # asked only of a primary comparison that is open
+    if c.launches_needed is not None:
+        more = max(0, c.launches_needed - (c.n.get("pairs") or min(c.n.get("baseline", 0), c.n.get("candidate", 0))))
+        text = f"About {more} more launches of each arm would tell ({c.launches_needed} blocks in all)."
+        return text, _blocks(subject, c.launches_needed)
+    if c.verdict is Verdict.INCONCLUSIVE:
+        return "No sensible number of launches would tell: find what makes launches differ, or widen the margin.", None
+    if subject.scenario.launches.blocks >= _ENOUGH:
+        return f"Repair the reason why it is {fmt.UNKNOWN}, and run again.", None
+    text = f"How many launches it would take is {fmt.UNKNOWN}: repair the reason, or run more blocks."
+    return text, _blocks(subject, max(3, 2 * subject.scenario.launches.blocks))
+
+
+def _blocks(subject: Subject, blocks: int) -> str:
+    return _command(subject, f"--set launches.blocks={blocks}")
+
+
+def _command(subject: Subject, options: str) -> str:
+    return f"nimbench run {shlex.quote(fmt.safe_text(subject.scenario.name, 80))} {options}"
+
+
+def _begun(subject: Subject) -> set[int]:
+    return {one.launch.index for one in subject.data.launches}
 
 
 def notices(subject: Subject) -> tuple[str, ...]:
@@ -104,18 +130,17 @@ def notices(subject: Subject) -> tuple[str, ...]:
 
 def banner(subject: Subject) -> str | None:
     """Why the page is not the last word; None for a complete run."""
-    run, planned = subject.run, len(subject.run.plan.launches)
-    state = (
-        f"{len({one.launch.index for one in subject.data.launches})} of {planned} planned launches have begun and ended"
-    )
-    if run.status is RunStatus.STARTED:
-        return f"Provisional: the run is still going, or was killed (its status is “started”). {state}."
-    if run.status is RunStatus.INTERRUPTED:
-        return f"Provisional: the run was interrupted. {state}."
-    if run.status is RunStatus.FAILED:
-        return f"Provisional: the run failed. {state}. {fmt.safe_text(run.error or '', 600)}"
-    if run.status is RunStatus.VOID:
-        return f"Void: {fmt.safe_text(run.error or 'the findings below say why', 600)}"
-    return (
-        f"Provisional: the planned number of launches is not reached. {state}." if subject.summary.provisional else None
-    )
+    run, error = subject.run, fmt.safe_text(subject.run.error or "", 600)
+    state = f"{len(_begun(subject))} of {len(run.plan.launches)} planned launches are there."
+    match run.status:
+        case RunStatus.STARTED:
+            return f"Provisional: the run is still going, or was killed (its status is “started”). {state}"
+        case RunStatus.INTERRUPTED:
+            return f"Provisional: the run was interrupted. {state}"
+        case RunStatus.FAILED:
+            return f"Provisional: the run failed. {state} {error}".strip()
+        case RunStatus.VOID:
+            return f"Void: {error or 'the findings below say why.'}"
+    if subject.summary.provisional:
+        return f"Provisional: the planned number of blocks is not reached. {state}"
+    return None

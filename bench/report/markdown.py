@@ -32,7 +32,8 @@ def _top(subject: Subject) -> list[str]:
         lines += [f"**{escaped(text)}**", ""]
     lines += [f"- {escaped(text, 400)}" for text in subject.data.missing]
     lines += ["", f"**{escaped(top.word)}.** {escaped(top.sentence)}", "", escaped(top.interval), ""]
-    lines += [f"Next: {top.next}", ""]
+    command = f" `{top.command.replace('`', '')}`" if top.command else ""
+    lines += [f"Next: {escaped(top.next)}{command}", ""]
     lines += [
         f"Run {escaped(run.id, 120)}, nimbench {escaped(run.nimbench_version, 40)}; charts are in report.html.",
         "",

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from bench.analysis.metrics import tpot_s, ttft_s
+from bench.analysis.rows import tpot_s, ttft_s
 from bench.report import charts, comparisons, glossary, setup, timeline
 from bench.report import format as fmt
 from bench.report.charts import Chart
@@ -46,14 +46,16 @@ def context(subject: Subject) -> dict[str, Any]:
         "run": run, "scenario": subject.scenario, "summary": summary, "arms": subject.arms,
         "colour": subject.colour, "headline": headline(subject), "notices": notices(subject),
         "banner": banner(subject), "missing": subject.data.missing, "counted": len(subject.kept),
-        "groups": comparisons.groups(subject), "charts": chart_groups(subject),
+        "drawing": comparisons.primary_drawing(subject), "groups": comparisons.groups(subject),
+        "charts": chart_groups(subject),
         "arm_facts": setup.arm_facts(subject), "commands": setup.commands(subject),
         "host_facts": setup.host_facts(subject), "question_facts": setup.question_facts(subject),
         "launches": setup.launch_rows(subject), "files": setup.files(subject.data.folder),
         "findings": subject.findings,
         "instrument": instrument_rows(subject), "money": money(subject),
         "metric_entries": glossary.metric_entries(subject), "method_entries": glossary.method_entries(),
-        "style": Markup((_TEMPLATES / "style.css").read_text()), "script": Markup((_TEMPLATES / "charts.js").read_text()),
+        "style": Markup((_TEMPLATES / "style.css").read_text()),
+        "script": Markup((_TEMPLATES / "charts.js").read_text()),
         "plotly": Markup(get_plotlyjs()), "duration": fmt.duration, "unknown": fmt.UNKNOWN,
     }  # fmt: skip
 
@@ -68,8 +70,8 @@ def chart_groups(subject: Subject) -> dict[str, tuple[Chart, ...]]:
         ],
         "ttft": [lambda s=s: charts.distribution(subject, ttft_s, "TTFT", s) for s in stages],  # type: ignore[misc]
         "tpot": [lambda s=s: charts.distribution(subject, tpot_s, "TPOT", s) for s in stages],  # type: ignore[misc]
-        "blocks": [lambda: charts.primary_by_block(subject)],
-        "startup": [lambda: charts.startup(subject)],
+        "blocks": [lambda: charts.primary_by_block(subject), lambda: charts.ratio_by_block(subject)],
+        "startup": [lambda: timeline.startup(subject)],
         "telemetry": [lambda a=arm.name: timeline.telemetry(subject, a) for arm in subject.arms],  # type: ignore[misc]
     }
     return {name: tuple(chart for draw in draws if (chart := draw())) for name, draws in wanted.items()}

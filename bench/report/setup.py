@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from bench.conclusion import Value
 from bench.model import Arm
 from bench.record import Launch
 from bench.report import format as fmt
@@ -158,10 +159,10 @@ def question_facts(subject: Subject) -> tuple[Fact, ...]:
     load, launches, primary = scenario.load, scenario.launches, scenario.primary
     stages = "; ".join(
         f"{s.id}: " + (f"{s.concurrency} in flight" if s.concurrency is not None else f"{s.rate_per_s} requests/s")
-        + (f", window of {fmt.duration(s.duration_s)}" if s.duration_s is not None else f", {s.requests} requests")
+        + (f", window of {fmt.exact(s.duration_s, 's')}" if s.duration_s is not None else f", {s.requests} requests")
         for s in load.stages
     )  # fmt: skip
-    margins = ", ".join(f"{name} ±{fmt.percent(m)}" for name, m in scenario.margins.items())
+    margins = ", ".join(f"{name} ±{fmt.exact(m, 'ratio')}" for name, m in scenario.margins.items())
     rows = {
         "question": scenario.question.value,
         "model": f"{scenario.model.id}" + (f", {scenario.model.precision}" if scenario.model.precision else ""),
@@ -170,7 +171,7 @@ def question_facts(subject: Subject) -> tuple[Fact, ...]:
         "stages": stages,
         "request": f"{load.input_tokens} tokens in, {load.output_tokens} tokens out, {load.api.value}, "
         f"temperature {load.temperature:g}, ignore_eos {str(load.ignore_eos).lower()}",
-        "warm-up of each stage": f"at least {fmt.quantity(load.warmup_s, 's')} and {load.warmup_requests} requests per stream",
+        "warm-up of a stage": f"{fmt.exact(load.warmup_s, 's')} and {load.warmup_requests} requests a stream at least",
         "load processes": str(load.workers),
         "repetitions": f"{launches.blocks} blocks kept after {launches.burn_in} of burn-in, {load.rounds} "
         f"round{'s' * (load.rounds != 1)} in each launch, mode {launches.mode}",
@@ -206,8 +207,12 @@ def _launch_row(subject: Subject, launch: Launch) -> LaunchRow:
         index=launch.index, block=str(launch.block), order=launch.order_in_block + 1, arm=launch.arm,
         attempt=str(launch.attempt), status=launch.status.value, css=launch.status.value,
         ready=fmt.quantity(launch.marks.get(Mark.READY), "s"),
-        primary=fmt.quantity(value.per_launch.get(launch.index) if value else None, unit), use=fmt.safe_text(use),
+        primary="left out" if launch.burn_in else fmt.quantity(_of(value, launch.index), unit), use=fmt.safe_text(use),
     )  # fmt: skip
+
+
+def _of(value: Value | None, launch: int) -> float | None:
+    return value.per_launch.get(launch) if value else None
 
 
 def files(folder: Path) -> tuple[FileRow, ...]:

@@ -1,4 +1,4 @@
-"""The chart of telemetry over time: what server, client and engine did while one launch was measured."""
+"""The charts over time: the marks of every start-up, and what server, client and engine did in one launch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from plotly.subplots import make_subplots
 
-from bench.record import StageWindow
+from bench.record import Launch, StageWindow
 from bench.report import format as fmt
-from bench.report.charts import Chart, _figure, _floats
+from bench.report.charts import Chart, blank, floats, plain
 from bench.report.subject import Subject
 from bench.store.reader import LaunchData
+from bench.vocabulary import Mark
 
 _POINTS = 600  # per series at most
 # panel title, unit, scale, series: (source, entity, metric, name, dash)
@@ -23,11 +24,43 @@ _PANELS: tuple[tuple[str, fmt.Scale, tuple[tuple[str, str, str, str, str], ...]]
     ),
     ("memory (GiB)", fmt.GIB, (("host", "server", "rss_bytes", "server memory (GiB)", "solid"),)),
     (
-        "engine queue (requests)", fmt.Scale(1.0, "requests"),
+        "queue (requests)", fmt.Scale(1.0, "requests"),
         (("engine", "engine", "requests_running", "running (requests)", "solid"),
          ("engine", "engine", "requests_waiting", "waiting (requests)", "dot")),
     ),
 )  # fmt: skip
+
+
+def startup(subject: Subject) -> Chart | None:
+    """Start-up as segments from mark to mark, a row per launch."""
+    order = list(Mark)
+    rows = [one.launch for arm in reversed(subject.arms) for one in reversed(subject.kept_of(arm.name))]
+    used = [m for m in order if any(m in launch.marks for launch in rows)]
+    figure, shades = blank(), _shades(len(used))
+    for mark, shade in zip(used, shades, strict=True):
+        bars = []
+        for launch in rows:
+            if mark not in launch.marks:
+                continue
+            end = launch.marks[mark]
+            start = max((t for m, t in launch.marks.items() if t < end and m is not mark), default=0.0)
+            bars.append((_row_name(subject, launch), start, end - start, end))
+        figure.add_bar(
+            orientation="h", y=[b[0] for b in bars], base=floats(b[1] for b in bars), x=floats(b[2] for b in bars),
+            name=f"until {mark.value} (s)", marker={"color": shade, "line": {"width": 0.5, "color": "#fff"}},
+            customdata=[[b[3]] for b in bars], width=0.7,
+            hovertemplate=f"{mark.value} at %{{customdata[0]:.4g}} s, took %{{x:.4g}} s<extra></extra>",
+        )  # fmt: skip
+    if not figure.data:
+        return None
+    figure.update_layout(barmode="overlay", margin={"l": 10, "t": 60}, legend={"traceorder": "normal"})
+    figure.update_xaxes(title="seconds since the launch began (s)", rangemode="tozero")
+    figure.update_yaxes(automargin=True, showgrid=False)
+    return Chart(
+        "startup", "Start-up, mark by mark",
+        "Each row is one launch; the segment “until ready” ends when the server could take requests.",
+        figure, 130 + 24 * len(rows),
+    )  # fmt: skip
 
 
 def telemetry(subject: Subject, arm: str) -> Chart | None:
@@ -36,7 +69,7 @@ def telemetry(subject: Subject, arm: str) -> Chart | None:
     if one is None or one.telemetry is None or not len(one.telemetry):
         return None
     figure = make_subplots(rows=len(_PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    figure.update_layout(_figure().layout, overwrite=True)
+    figure.update_layout(blank().layout, overwrite=True)
     drawn = False
     for row, (title, scale, series) in enumerate(_PANELS, start=1):
         for source, entity, metric, name, dash in series:
@@ -45,22 +78,22 @@ def telemetry(subject: Subject, arm: str) -> Chart | None:
                 continue
             drawn = True
             figure.add_scatter(
-                x=_floats(t), y=_floats(y * scale.factor), mode="lines", name=name, row=row, col=1,
+                x=floats(t), y=floats(y * scale.factor), mode="lines", name=name, row=row, col=1,
                 line={"color": subject.colour(arm), "width": 1.5, "dash": dash},
                 hovertemplate=f"%{{y:.4g}} {scale.unit} at %{{x:.1f}} s",
             )  # fmt: skip
-        figure.update_yaxes(title=title, row=row, col=1, range=[0, 1.08 * highest(subject, series, scale)])
+        figure.update_yaxes(title=title, row=row, col=1, range=[0, 1.25 * highest(subject, series, scale)])
     if not drawn:
         return None
     for window in one.launch.stages:
         _shade(figure, window)
     figure.update_xaxes(title="seconds since the launch began (s)", row=len(_PANELS), col=1)
-    name = fmt.safe_text(arm, 60)
+    name = plain(arm)
     return Chart(
         f"telemetry-{arm}", f"{name}, launch {one.launch.index}",
         "The shaded spans are the measured windows of the stages; in a fair stage the client stays well below one core "
         "per load process and the queue stands at the stage's concurrency.",
-        figure, 520,
+        figure, 560,
     )  # fmt: skip
 
 
@@ -104,5 +137,15 @@ def _shade(figure: Any, window: StageWindow) -> None:
     )  # fmt: skip
     figure.add_annotation(
         x=(window.window_start_s + window.window_end_s) / 2, y=1, xref="x", yref="paper", yanchor="top",
-        text=fmt.safe_text(window.stage, 24).replace("<", "‹"), showarrow=False, font={"size": 10, "color": "#57606a"},
+        text=plain(window.stage), showarrow=False, font={"size": 10, "color": "#57606a"},
     )  # fmt: skip
+
+
+def _row_name(subject: Subject, launch: Launch) -> str:
+    return f'<span style="color:{subject.colour(launch.arm)}">■</span> {plain(launch.arm)} {launch.index}'
+
+
+def _shades(count: int) -> list[str]:
+    low, high = np.array([205, 221, 235]), np.array([22, 60, 98])
+    steps = [low + (high - low) * (i / max(1, count - 1)) for i in range(count)]
+    return [f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in steps]
