@@ -75,10 +75,10 @@ def _launch(
     """Measure one launch, again when it came out void; whether it is done in the end."""
     for _ in range(MOST_ATTEMPTS):
         launch_dir = writer.begin_launch(planned, writer.next_attempt(planned))
-        attempt = Attempt(scenario, planned, plan, launch_dir, progress)
+        attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield)
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
-            attempt.run(shield)
+            attempt.run()
             status = LaunchStatus.DONE
         except ArmError as error:
             status, failure = LaunchStatus.FAILED, _failure(error)

@@ -1,0 +1,28 @@
+"""What the arm says it runs with, and the versions of what it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.engines.base import LaunchSpec
+from bench.probes.documents import gather_documents
+from bench.probes.hostfacts import arm_versions
+from bench.runtimes.base import Running
+from bench.runtimes.environments import env_python
+from bench.vocabulary import RuntimeKind
+
+if TYPE_CHECKING:
+    from bench.launching.attempt import Attempt
+
+
+def learn_config(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
+    """Fill in effective_config and versions; what cannot be learnt is a finding, not a failure."""
+    own_url = spec.metrics_url.removesuffix("/metrics") if spec.metrics_url else running.url  # past any sidecar
+    documents = gather_documents(own_url, attempt.engine.documents, attempt.launch_dir.log_path)
+    try:
+        attempt.effective_config = dict(attempt.engine.effective_config(documents))
+    except Exception as error:  # noqa: BLE001 - a server may say anything: not knowing it ends no run
+        text = f"what {attempt.arm.name} says of its configuration cannot be read ({type(error).__name__}: {error})"
+        attempt.find("config-unreadable", text)
+    if attempt.arm.runtime is RuntimeKind.PROCESS:
+        attempt.versions = dict(arm_versions(env_python(attempt.arm.packages), attempt.engine.modules))
