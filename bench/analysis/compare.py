@@ -212,9 +212,7 @@ def _back(measure: Measure, interval: Interval) -> Interval:
 def _centre(measure: Measure, values: tuple[float, ...]) -> float | None:
     if not values or not all(map(math.isfinite, values)):
         return None
-    if measure.is_ratio and min(values) > 0:
-        return math.exp(math.fsum(map(math.log, values)) / len(values))
-    return math.fsum(values) / len(values)
+    return stats.average(values, is_geometric=measure.is_ratio and min(values) > 0)
 
 
 def _method(measure: Measure, pairing: Pairing) -> str:

@@ -57,6 +57,14 @@ def t_quantile(probability: float, df: float) -> float:
     return float(special.stdtrit(df, probability))
 
 
+def average(values: Sequence[float], *, is_geometric: bool) -> float:
+    """The geometric or the arithmetic mean; equal values give just that value, without the rounding of a logarithm."""
+    if min(values) == max(values):
+        return values[0]
+    total = math.fsum(map(math.log, values) if is_geometric else values)
+    return math.exp(total / len(values)) if is_geometric else total / len(values)
+
+
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:
     """Mean and sample standard deviation; 0 where the values differ by rounding only."""
     mean = math.fsum(values) / len(values)
@@ -105,7 +113,9 @@ def noncentrality(df: float) -> float:
     critical = t_quantile(1 - ALPHA / 2, df)
 
     def power(effect: float) -> float:
-        return float(1 - special.nctdtr(df, effect, critical) + special.nctdtr(df, effect, -critical))
+        near = 1 - special.nctdtr(df, effect, critical)
+        # Of the far tail less than 1e-6 is left from 4 on, and scipy gives nan for some of it.
+        return float(near + special.nctdtr(df, effect, -critical) if effect < 4 else near)
 
     low, high = 0.0, 1.0
     while power(high) < POWER:

@@ -88,14 +88,14 @@ def value_of(cell: Cell, arm: str) -> Value:
     if not known:
         return Value(metric=cell.metric.name, at=cell.at, value=None, ci95=None, n=0)
     is_log = cell.metric.kind is not Kind.DIFFERENCE and min(known) > 0
-    scaled = [math.log(value) for value in known] if is_log else known
-    back = math.exp if is_log else float
-    interval = stats.one_sample(scaled).interval(0.95) if len(known) > 1 else None
+    interval = (
+        stats.one_sample([math.log(v) for v in known] if is_log else known).interval(0.95) if len(known) > 1 else None
+    )
     return Value(
         metric=cell.metric.name,
         at=cell.at,
-        value=back(math.fsum(scaled) / len(scaled)),
-        ci95=(back(interval[0]), back(interval[1])) if interval else None,
+        value=stats.average(known, is_geometric=is_log),
+        ci95=(math.exp(interval[0]), math.exp(interval[1])) if interval and is_log else interval,
         n=len(known),
         per_launch=per_launch,
     )
