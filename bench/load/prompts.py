@@ -18,16 +18,16 @@ _HEAD_WORDS = 16  # they name the prompt: no two prompts share a prefix, so no p
 _LEAST_WORDS = 16
 _MOST_WORDS = 256
 _REPEATS = 6
-_COMMON = (  # a list of 130 quoted words would be harder to read
+_WORDS = (
     "the of and to in is that for on with as was at by be this are or from an it not have but all can one if has will "
     "time more when out up use any see work used may which part other number no we so new like our into than them then "
     "some these two first also its way down day get made make over such only after most about right between name very "
     "through just where much before line too mean old same tell set three want air well end put home read hand port "
     "large add land here must big high follow act ask men change went light kind off need house try us again point near"
-).split()  # noqa: SIM905
+)
 _SYLLABLES = [a + b + c for a in "bdfglmnprst" for b in "aeiou" for c in ("", "n", "r", "st")]
 _LETTERS = list("abcdefghijklmnopqrstuvwxyz")
-CANDIDATES = tuple(dict.fromkeys(_COMMON + _LETTERS + _SYLLABLES))
+CANDIDATES = tuple(dict.fromkeys(_WORDS.split() + _LETTERS + _SYLLABLES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
