@@ -10,6 +10,7 @@ import click
 from bench import analysis
 from bench.errors import InputError
 from bench.report import read_subject, write_subject
+from bench.report.format import safe_text
 from bench.report.headline import headline
 from bench.report.subject import Subject
 from bench.store.layout import RUN_FILE
@@ -31,12 +32,12 @@ def command(run: str | None, results: Path, as_json: bool) -> None:
 
 def _show(subject: Subject, page: Path) -> None:
     top = headline(subject)
-    click.echo(f"{top.word}: {top.sentence}")
+    click.echo(top.sentence if top.sentence.startswith(top.word) else f"{top.word}: {top.sentence}")
     click.echo(f"next: {top.next}" + (f"\n  {top.command}" if top.command else ""))
     if subject.data.missing:
         click.echo(f"missing, {len(subject.data.missing)} in all:")
         for text in subject.data.missing:
-            click.echo(f"  {text}")
+            click.echo(f"  {safe_text(text)}")
     click.echo(page)
 
 
@@ -54,9 +55,7 @@ def find_run(run: str | None, results: Path) -> Path:
         where=run or str(results),
         expected=f"a run folder, a run's id or a scenario's name under {results}/",
         got=f"runs of {there}" if there else "no run at all",
-        repair="`nimbench list` shows the runs"
-        if runs
-        else "`nimbench run demo` makes one; --results names another place",
+        repair="`nimbench list` shows the runs" if runs else "`nimbench run demo` makes one",
     )
 
 

@@ -58,6 +58,7 @@ class Group:
     baseline: str
     candidate: str
     rows: tuple[Row, ...]
+    axis: tuple[str, str, str]  # the common axis of the drawings: both ends and the middle, as ratios
 
 
 def groups(subject: Subject) -> tuple[Group, ...]:
@@ -69,7 +70,8 @@ def groups(subject: Subject) -> tuple[Group, ...]:
         mine = [c for c in subject.summary.comparisons if (c.baseline, c.candidate) == (baseline, candidate)]
         mine.sort(key=lambda c: (c.role is not Role.PRIMARY, _stage_place(c, stages)))
         span = log_span(mine)
-        found.append(Group(baseline, candidate, tuple(row(subject, c, span) for c in mine)))
+        ends = (fmt.number(math.exp(-span), 2), "1", fmt.number(math.exp(span), 2))
+        found.append(Group(baseline, candidate, tuple(row(subject, c, span) for c in mine), ends))
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.report import comparisons, glossary, setup
+from bench.report import comparisons, glossary, launches
 from bench.report import format as fmt
 from bench.report.headline import banner, headline, notices
 from bench.report.subject import Subject
@@ -63,7 +63,7 @@ def _comparisons(subject: Subject) -> list[str]:
 def _launches(subject: Subject) -> list[str]:
     lines = ["## Launches", "", "| launch | block | arm | status | ready after | primary metric | use |"]
     lines += ["|---:|---:|---|---|---:|---:|---|"]
-    for row in setup.launch_rows(subject):
+    for row in launches.launch_rows(subject):
         cells = (row.index, row.block, escaped(row.arm, 60), row.status, row.ready, row.primary, escaped(row.use))
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return [*lines, ""]

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bench.analysis.rows import tpot_s, ttft_s
-from bench.report import charts, comparisons, glossary, setup, timeline
+from bench.report import charts, comparisons, glossary, launches, setup, timeline
 from bench.report import format as fmt
 from bench.report.charts import Chart
 from bench.report.headline import banner, headline, notices
@@ -50,9 +50,9 @@ def context(subject: Subject) -> dict[str, Any]:
         "charts": chart_groups(subject),
         "arm_facts": setup.arm_facts(subject), "commands": setup.commands(subject),
         "host_facts": setup.host_facts(subject), "question_facts": setup.question_facts(subject),
-        "launches": setup.launch_rows(subject), "files": setup.files(subject.data.folder),
+        "launches": launches.launch_rows(subject), "files": launches.files(subject.data.folder),
         "findings": subject.findings,
-        "instrument": instrument_rows(subject), "money": money(subject),
+        "failures": launches.failures(subject), "instrument": instrument_rows(subject), "money": money(subject),
         "metric_entries": glossary.metric_entries(subject), "method_entries": glossary.method_entries(),
         "style": Markup((_TEMPLATES / "style.css").read_text()),
         "script": Markup((_TEMPLATES / "charts.js").read_text()),

@@ -1,25 +1,22 @@
-"""What was run: both arms side by side with their differences marked, the host, the plan as it came out, the files."""
+"""What was run: the arms side by side with their differences marked, the question, the host."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from bench.conclusion import Value
 from bench.model import Arm
 from bench.record import Launch
 from bench.report import format as fmt
 from bench.report.subject import Subject
-from bench.vocabulary import LaunchStatus, Mark
+from bench.vocabulary import LaunchStatus
 
 _COMMAND_LIMIT = 8_000  # characters of one command line
-_LISTED_FILES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,39 +28,15 @@ class Fact:
     differs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchRow:
-    """One planned launch and what became of it."""
-
-    index: int
-    block: str
-    order: int
-    arm: str
-    attempt: str
-    status: str
-    css: str
-    ready: str
-    primary: str
-    use: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """A raw file of the run folder."""
-
-    path: str
-    href: str
-    size: str
-
-
 def arm_facts(subject: Subject) -> tuple[Fact, ...]:
-    """Facts of every arm side by side, the ones that differ first in each kind."""
+    """Facts of every arm side by side; what no arm has is left out."""
     columns = [_arm_column(subject, arm) for arm in subject.arms]
     names = dict.fromkeys(name for column in columns for name in column)
     facts = []
     for name in names:
         texts = tuple(column.get(name, fmt.UNKNOWN if "." in name else "none") for column in columns)
-        facts.append(Fact(name, texts, len(set(texts)) > 1))
+        if set(texts) != {"none"}:
+            facts.append(Fact(name, texts, len(set(texts)) > 1))
     return tuple(facts)
 
 
@@ -179,53 +152,3 @@ def question_facts(subject: Subject) -> tuple[Fact, ...]:
         "time expected": fmt.duration(subject.run.plan.expected_s),
     }  # fmt: skip
     return tuple(Fact(name, (fmt.safe_text(text, 1_000),)) for name, text in rows.items())
-
-
-def launch_rows(subject: Subject) -> tuple[LaunchRow, ...]:
-    """Every attempt in order, then what was planned and never began."""
-    rows = [_launch_row(subject, one.launch) for one in subject.data.launches]
-    begun = {one.launch.index for one in subject.data.launches}
-    for planned in subject.run.plan.launches:
-        if planned.index not in begun:
-            rows.append(
-                LaunchRow(
-                    planned.index, str(planned.block), planned.order_in_block + 1, planned.arm, "none", "missing",
-                    "interrupted", fmt.UNKNOWN, fmt.UNKNOWN, "not there",
-                )
-            )  # fmt: skip
-    return tuple(sorted(rows, key=lambda row: (row.index, row.attempt)))
-
-
-def _launch_row(subject: Subject, launch: Launch) -> LaunchRow:
-    primary = subject.scenario.primary
-    value = subject.value(launch.arm, primary.metric, primary.stage)
-    unit = subject.primary.unit if subject.primary else ""
-    done = launch.status is LaunchStatus.DONE
-    reason = launch.void_reason or (launch.failure.text if launch.failure else "")
-    use = "left out: burn-in" if launch.burn_in else ("counts" if done else f"left out: {reason or launch.status}")
-    return LaunchRow(
-        index=launch.index, block=str(launch.block), order=launch.order_in_block + 1, arm=launch.arm,
-        attempt=str(launch.attempt), status=launch.status.value, css=launch.status.value,
-        ready=fmt.quantity(launch.marks.get(Mark.READY), "s"),
-        primary="left out" if launch.burn_in else fmt.quantity(_of(value, launch.index), unit), use=fmt.safe_text(use),
-    )  # fmt: skip
-
-
-def _of(value: Value | None, launch: int) -> float | None:
-    return value.per_launch.get(launch) if value else None
-
-
-def files(folder: Path) -> tuple[FileRow, ...]:
-    """The raw files, smallest path first, as links that work from the page's own folder."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return tuple(_file_row(folder, path) for path in _raw(found)[:_LISTED_FILES])
-
-
-def _raw(paths: Iterable[Path]) -> list[Path]:
-    derived = {"report.html", "report.md", "summary.json"}
-    return [path for path in paths if path.name not in derived and not path.name.startswith(".")]
-
-
-def _file_row(folder: Path, path: Path) -> FileRow:
-    inside = path.relative_to(folder).as_posix()
-    return FileRow(fmt.safe_text(inside), quote(inside), fmt.quantity(path.stat().st_size, "bytes"))
