@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,9 +48,14 @@ def known_keys(key: Key) -> tuple[str, ...]:
     return tuple(_plain(node, schema).get("properties", ()))
 
 
+@functools.cache
+def _schema() -> dict[str, Any]:
+    return ScenarioShape.model_json_schema()
+
+
 def _schema_at(key: Key) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The whole JSON Schema, and the part of it that describes `key`."""
-    schema = ScenarioShape.model_json_schema()
+    schema = _schema()
     node: Mapping[str, Any] = schema
     for part in key:
         node = _plain(node, schema)

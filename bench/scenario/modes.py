@@ -35,6 +35,6 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 # What `--mode` takes away from the scenario: how often and how long. Its points stay: they belong to the question.
 MODE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "launches": ("mode", "blocks", "burn_in"),
+    "launches": ("blocks", "burn_in"),
     "load": ("duration", "warmup", "warmup_requests", "ramp", "rounds"),
 }

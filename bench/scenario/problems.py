@@ -39,7 +39,7 @@ def shown(value: object) -> str:
 
 def did_you_mean(word: str, words: Iterable[str]) -> str | None:
     """The nearest of `words` as a question, None when nothing is near."""
-    near = difflib.get_close_matches(word, list(words), n=3, cutoff=0.5)
+    near = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
     near.sort(key=lambda other: sorted(other) != sorted(word))  # two letters in the wrong order come first
     return f"Did you mean {near[0]!r}?" if near else None
 

@@ -31,14 +31,15 @@ def apply_mode(document: Document, mode: str | None) -> Document:
     own = _part(document.data, "launches").get("mode", DEFAULT_MODE)
     chosen = mode or (own if isinstance(own, str) and own in PRESETS else DEFAULT_MODE)
     special = _part(_part(document.data, "modes"), chosen)
-    below, above = ({}, special) if chosen != own else (special, {})
-    data = _without_mode_keys(document.data) if chosen != own else deepcopy(document.data)
+    is_other = mode is not None and mode != own
+    below, above = ({}, special) if is_other else (special, {})
+    data = _without_mode_keys(document.data) if is_other else document.data
     merged = _over(_over(_over(PRESETS[chosen], below), data), above)
     if isinstance(merged.get("launches"), dict) and mode is not None:
         merged["launches"]["mode"] = chosen
     used = ("modes", chosen)
     moved = {key[2:]: place for key, place in document.places.items() if key[:2] == used and len(key) > 2}
-    places = {**document.places, **moved} if chosen != own else {**moved, **document.places}
+    places = {**document.places, **moved} if is_other else {**moved, **document.places}
     return replace(document, data=merged, places=places)
 
 
@@ -56,6 +57,8 @@ def _set(document: Document, text: str) -> Document:
         raise InputError("not a key=value", where=where, expected="e.g. load.stages.0.duration=5s", got=text)
     if name == "launches.mode":
         raise InputError("the mode is chosen with its own option", where=where, repair=f"use --mode {value_text}")
+    if name.partition(".")[0] == "modes":
+        raise InputError("--set comes after the modes", where=where, repair="set the key itself, e.g. load.duration=5s")
     value = parse_value(value_text, where)
     *parents, last = name.split(".")
     if last in _SECONDS_KEYS:
