@@ -5,14 +5,7 @@ The gate is that of the method: mean prompt and output tokens of the arms within
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pandas as pd
-
 from bench.analysis.numbers import Cell, Numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MOST_WORK_RATIO = 1.05
 # The first token does not depend on how many follow, and a share of errors is of requests.
@@ -35,6 +28,9 @@ def not_comparable(numbers: Numbers, cell: Cell, baseline: str, candidate: str) 
 
 def mean_tokens(numbers: Numbers, arm: str, stage: str, column: str) -> float | None:
     """Mean of a token count over an arm's measured good requests at a stage; None where the server did not count."""
-    parts: Sequence[pd.Series] = [rows.ok[column].dropna() for rows in numbers.passes_at(arm, stage)]
-    counts = pd.concat(parts) if parts else pd.Series(dtype=float)
-    return float(counts.mean()) if len(counts) else None
+    key = (arm, stage, column)
+    if key not in numbers.token_means:
+        counts = [rows.ok[column].dropna() for rows in numbers.passes_at(arm, stage)]
+        total, n = sum(float(one.sum()) for one in counts), sum(map(len, counts))
+        numbers.token_means[key] = total / n if n else None
+    return numbers.token_means[key]

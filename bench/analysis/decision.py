@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from bench.vocabulary import Better, Question, Role, Side, Verdict
 OF_WEIGHT = ("ttft_p50_s", "tpot_p50_s", "error_ratio")  # what a user notices even where throughput wins
 _BEHIND = (Verdict.WORSE, Verdict.BEHIND)
 _AHEAD = (Verdict.BETTER, Verdict.AHEAD)
+_AA = "A/A run: the arms are the same, so every difference is noise; this tests the method, not an arm."
 _QUESTION = {
     Question.CONTAINER: "asked: is the container better, all else matched?",
     Question.SHIPPED: "asked: is the product as shipped better, defaults against defaults?",
@@ -29,43 +31,53 @@ def decide(
     withhold: str | None = None,
 ) -> Decision:
     """One arm, several that do not differ, or unknown."""
-    scenario = numbers.scenario
     primaries = [c for c in comparisons if c.role is Role.PRIMARY]
-    lead = (
-        ["A/A run: the arms are the same, so any difference is noise; it tests the method, not an arm."] if aa else []
-    )
     if withhold:
-        return _unknown(f"{withhold[:1].upper()}{withhold[1:]}; no verdict before the planned number.", lead, primaries)
-    duels = _duels(numbers, primaries)
-    if not duels:
+        made = _unknown(f"{withhold[:1].upper()}{withhold[1:]}; no verdict before the planned number.", primaries)
+    else:
+        made = _settle(numbers, comparisons, primaries)
+    if aa is None:
+        return made
+    return dataclasses.replace(made, sentence=f"A/A run. {made.sentence}", because=(_AA, *made.because))
+
+
+def _settle(numbers: Numbers, comparisons: tuple[Comparison, ...], primaries: list[Comparison]) -> Decision:
+    scenario = numbers.scenario
+    if silent := _without_number(scenario, primaries):
         where = place({"stage": scenario.primary.stage}) if scenario.primary.stage else ""
-        return _unknown(f"Not known: no launch gave the primary number {scenario.primary.metric}{where}.", lead, [])
-    top = duels[0].baseline
+        return _unknown(f"Not known: no {scenario.primary.metric}{where} of {', '.join(silent)}.", primaries)
+    duels = _duels(numbers, primaries)
     open_ones = [c for c in duels if c.verdict not in (*_BEHIND, Verdict.EQUAL)]
     if open_ones:
-        return _unknown(_open_sentence(open_ones[0]), lead, duels)
-    arms = (top, *(c.candidate for c in duels if c.verdict is Verdict.EQUAL))
-    because = [*lead, *map(_explain, duels), *_against(comparisons, arms), _QUESTION[scenario.question]]
+        return _unknown(_open_sentence(open_ones[0]), duels)
+    arms = (duels[0].baseline, *(c.candidate for c in duels if c.verdict is Verdict.EQUAL))
     return Decision(
         arms=arms,
         state="one" if len(arms) == 1 else "several",
         side=_side(scenario, arms),
         sentence=_sentence(arms, duels, primaries),
-        because=tuple(because),
+        because=(*map(_explain, duels), *_against(comparisons, arms), _QUESTION[scenario.question]),
     )
+
+
+def _without_number(scenario: Scenario, primaries: list[Comparison]) -> list[str]:
+    """Arms without the primary number; all of them where nothing was compared."""
+    has: dict[str, bool] = {}
+    for c in primaries:
+        has[c.baseline] = has.get(c.baseline, False) or c.baseline_value is not None
+        has[c.candidate] = c.candidate_value is not None
+    return [arm.name for arm in scenario.arms if not has.get(arm.name)]
 
 
 def _duels(numbers: Numbers, primaries: list[Comparison]) -> list[Comparison]:
     """The arm with the best primary number as `baseline`, against every other arm."""
     cell = primary_cell(numbers)
-    known = [c for c in primaries if c.baseline_value is not None and c.candidate_value is not None]
-    if cell is None or not primaries or len(known) < len(primaries):
-        return []
-    values = {c.candidate: c.ratio if c.ratio is not None else (c.delta or 0.0) for c in primaries}
-    values[primaries[0].baseline] = 1.0 if primaries[0].ratio is not None else 0.0
+    assert cell is not None  # there are primary comparisons
+    against_base = {c.candidate: c.ratio if c.ratio is not None else (c.delta or 0.0) for c in primaries}
+    against_base[primaries[0].baseline] = 1.0 if primaries[0].ratio is not None else 0.0
     best = max if primaries[0].better is Better.HIGHER else min
-    top = best(values, key=lambda arm: values[arm])
-    return [compare_cell(numbers, cell, top, arm, None) for arm in values if arm != top]
+    top = best(against_base, key=lambda arm: against_base[arm])
+    return [compare_cell(numbers, cell, top, arm, None) for arm in against_base if arm != top]
 
 
 def _sentence(arms: tuple[str, ...], duels: list[Comparison], primaries: list[Comparison]) -> str:
@@ -115,8 +127,8 @@ def _against(comparisons: tuple[Comparison, ...], arms: tuple[str, ...]) -> list
     return rows
 
 
-def _unknown(sentence: str, lead: list[str], comparisons: list[Comparison]) -> Decision:
-    because = (*lead, *(f"{outcome(c)}: {c.reason or c.verdict.value}." for c in comparisons))
+def _unknown(sentence: str, comparisons: list[Comparison]) -> Decision:
+    because = tuple(f"{outcome(c)}: {c.reason or c.verdict.value}." for c in comparisons)
     return Decision(arms=(), state="unknown", side="none", sentence=sentence, because=because)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Numbers:
     """A run's launches that count, and their numbers."""
 
     data: RunData
+    token_means: dict[tuple[str, str, str], float | None] = field(default_factory=dict)  # asked for again and again
 
     @property
     def scenario(self) -> Scenario:

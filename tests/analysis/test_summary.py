@@ -148,6 +148,13 @@ def test_run_without_a_single_good_launch_is_unknown():
     json.dumps(to_json(summary), allow_nan=False)
 
 
+def test_arm_without_a_single_good_launch_is_named():
+    data = make_run(ARMS)
+    only = tuple(one for one in data.launches if one.launch.arm == "nim")
+    made = summarise(dataclasses.replace(data, launches=only)).decision
+    assert (made.state, made.sentence) == ("unknown", "Not known: no output_tokens_per_s at c4 of custom.")
+
+
 def test_one_block_proves_nothing():
     summary = summarise(make_run(ARMS, blocks=1, ratio=2.0))
     assert {c.verdict for c in summary.comparisons if c.kind.value == "sampled"} == {Verdict.UNKNOWN}
@@ -192,6 +199,7 @@ def test_same_arms_make_an_aa_run():
     assert aa["of"] > 10 and 0 <= aa["excluding_1"] <= aa["of"]
     assert aa["share"] == aa["excluding_1"] / aa["of"]
     assert aa["ci95"][0] <= aa["share"] <= aa["ci95"][1]
+    assert summary.decision.sentence.startswith("A/A run. ")
     assert "A/A run" in summary.decision.because[0]
     assert summarise(make_run(ARMS)).aa is None
 
