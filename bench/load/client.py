@@ -1,7 +1,7 @@
 """The streaming client: all sockets of a load process are read in one place, one callback per wake-up of the loop.
 
-Only `user.py` imports this: it needs gevent. What a piece costs while it is measured: one recv, one clock read, two
-appends. Everything else waits until the stage has drained.
+Only `user.py` imports this: it needs gevent. What a piece costs while it is measured: one recvmsg, one clock read,
+three appends. Everything else waits until the stage has drained.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ssl
 import time
 from array import array
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import gevent
 import gevent.monkey
@@ -19,6 +19,7 @@ import gevent.socket
 from gevent.hub import Waiter
 
 from bench.load.rows import Sent
+from bench.load.stamps import ANCILLARY_BYTES, NO_STAMP, enable, offset_ns
 from bench.load.tls import TlsSocket
 from bench.vocabulary import ErrorKind, RequestStatus
 from bench.wire.http import ResponseReader
@@ -30,16 +31,18 @@ _epoll = gevent.monkey.get_original("select", "epoll")  # gevent hides it: it bl
 _EPOLLIN = 1
 _RECV_BYTES = 16384
 _CHUNKED_END = b"0\r\n\r\n"
+RecvMsg: TypeAlias = Callable[[int, int], tuple[bytes, list[Any], int, Any]]
 _STREAM_END = b"data: [DONE]\n\n\r\n0\r\n\r\n"  # JSON escapes line feeds: this cannot be inside a chunk of an answer
 
 
 class Exchange:
     """The bytes of one request's answer, and when each piece came."""
 
-    __slots__ = ("ending", "fast", "pieces", "reader", "recv", "times", "waiter")
+    __slots__ = ("ending", "fast", "pieces", "reader", "recvmsg", "stamps", "times", "waiter")
 
-    def __init__(self, recv: Callable[[int], bytes]) -> None:
-        self.recv = recv
+    def __init__(self, recvmsg: RecvMsg) -> None:
+        self.recvmsg = recvmsg
+        self.stamps: list[bytes] = []
         self.times: list[int] = []
         self.pieces: list[bytes] = []
         self.waiter: Any = Waiter()
@@ -109,7 +112,7 @@ class Reactor:
                 self.discard(fd)
                 continue
             try:
-                piece = exchange.recv(_RECV_BYTES)
+                piece, ancillary, _, _ = exchange.recvmsg(_RECV_BYTES, ANCILLARY_BYTES)
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -118,6 +121,7 @@ class Reactor:
             t_ns = now()
             exchange.times.append(t_ns)
             exchange.pieces.append(piece)
+            exchange.stamps.append(ancillary[0][2] if ancillary else NO_STAMP)
             if (not exchange.fast or piece[-5:] == _CHUNKED_END or len(piece) < 5) and exchange.look(piece, t_ns):
                 self._loop.run_callback(exchange.waiter.switch, None)
 
@@ -134,10 +138,10 @@ class StreamClient:
     def __init__(self, target: Target, reactor: Reactor, timeout_s: float) -> None:
         self._target, self._reactor, self._timeout_s = target, reactor, timeout_s
         self._sock: Any = None
-        self._recv: Callable[[int], bytes]
+        self._recvmsg: RecvMsg
         self._sendall: Callable[[bytes], None]
         self._exchange: Exchange | None = None
-        self.cut_off = False
+        self._offset_ns = 0
 
     def send(self, request: bytes, sent: Sent) -> None:
         """One request and its answer into `sent`; every failure is an ending, nothing is raised."""
@@ -148,7 +152,6 @@ class StreamClient:
 
     def cut(self) -> None:
         """End the request in flight from our side."""
-        self.cut_off = True
         if self._exchange is not None:
             self._reactor.end(self._exchange, Ending(cut_by_us=True, text="cut by the suite"))
 
@@ -180,19 +183,21 @@ class StreamClient:
             self.close()
         target = self._target
         sock = gevent.socket.create_connection((target.host, target.port))
-        raw_recv = sock._sock.recv  # the kernel's own recv: the reactor knows that there is something to read
+        recvmsg = sock._sock.recvmsg  # the kernel's own: the reactor knows that there is something to read
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            layer = TlsSocket(sock, raw_recv, tls_context(), target.host) if target.tls else None
+            enable(sock)
+            layer = TlsSocket(sock, recvmsg, tls_context(), target.host) if target.tls else None
         except BaseException:
             sock.close()
             raise
         self._sock = sock
-        self._recv, self._sendall = (layer.recv, layer.sendall) if layer else (raw_recv, sock.sendall)
+        self._recvmsg, self._sendall = (layer.recvmsg, layer.sendall) if layer else (recvmsg, sock.sendall)
 
     def _transfer(self, request: bytes, sent: Sent) -> None:
-        self._exchange = exchange = Exchange(self._recv)
+        self._exchange = exchange = Exchange(self._recvmsg)
         self._reactor.add(self._sock.fileno(), exchange)
+        self._offset_ns = offset_ns()
         sent.start_ns = time.monotonic_ns()
         self._sendall(request)
         exchange.waiter.get()
@@ -204,9 +209,10 @@ class StreamClient:
             if exchange.ending is not None:
                 sent.ending = exchange.ending
                 if exchange.times and exchange.ending == Ending():
-                    sent.end_ns = exchange.times[-1]
+                    sent.end_ns = exchange.times[-1]  # as read; rows give the kernel's time
             exchange.ending = exchange.ending or sent.ending
-            sent.data, sent.times = b"".join(exchange.pieces), array("q", exchange.times)
+            sent.data, sent.read_ns = b"".join(exchange.pieces), array("q", exchange.times)
+            sent.stamps, sent.offsets_ns = b"".join(exchange.stamps), (self._offset_ns, offset_ns())
             sent.sizes = array("i", map(len, exchange.pieces))
         if not sent.data.endswith(_STREAM_END):
             sent.failed = sent.reply().status is not RequestStatus.OK

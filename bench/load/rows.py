@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
+from bench.load.stamps import arrivals
 from bench.store.tables import CHUNKS, REQUESTS
 from bench.vocabulary import Phase
 from bench.wire.reply import Ending, Reply, read_reply
@@ -37,30 +38,62 @@ class Sent:
         "failed",
         "key",
         "measured",
+        "offsets_ns",
+        "read_ns",
         "sizes",
+        "stamps",
         "start_ns",
         "stream",
-        "times",
         "turn",
     )
 
     def __init__(self, stream: int, turn: int, key: str, measured: bool) -> None:
         self.stream, self.turn, self.key, self.measured = stream, turn, key, measured
         self.start_ns = self.end_ns = 0
-        self.data, self.times, self.sizes = b"", array("q"), array("i")
+        self.data, self.read_ns, self.sizes = b"", array("q"), array("i")
+        self.stamps, self.offsets_ns = b"", (0, 0)
         self.ending = Ending()
         self.failed = False
 
-    def pieces(self) -> Iterable[tuple[int, bytes]]:
+    def pieces(self, times: Sequence[int]) -> Iterable[tuple[int, bytes]]:
         """(time, bytes) as they came."""
         at = 0
-        for t_ns, size in zip(self.times, self.sizes, strict=True):
+        for t_ns, size in zip(times, self.sizes, strict=True):
             yield t_ns, self.data[at : at + size]
             at += size
 
-    def reply(self) -> Reply:
-        """The facts in the bytes."""
-        return read_reply(self.start_ns, self.end_ns, self.pieces(), self.ending)
+    def arrivals(self) -> tuple[list[int], int]:
+        """When each piece reached this host, and how many of these times are the kernel's."""
+        return arrivals(self.read_ns, self.stamps, self.start_ns, self.offsets_ns)
+
+    def reply(self, times: Sequence[int] | None = None) -> Reply:
+        """The facts in the bytes; `times` where the arrivals are known already."""
+        times = self.arrivals()[0] if times is None else times
+        end_ns = times[-1] if times and self.end_ns == self.read_ns[-1] else self.end_ns
+        return read_reply(self.start_ns, end_ns, self.pieces(times), self.ending)
+
+
+@dataclass(slots=True)
+class Lag:
+    """How late the client read what had arrived: its own slowness, which the kernel's stamps take out of the times."""
+
+    late_ns: list[int] = field(default_factory=list)
+    pieces: int = 0
+    stamped: int = 0
+
+    def add(self, sent: Sent, times: Sequence[int], stamped: int) -> None:
+        """Take the pieces of one request."""
+        self.pieces += len(times)
+        self.stamped += stamped
+        self.late_ns += [read - came for read, came in zip(sent.read_ns, times, strict=True)]
+
+    def facts(self) -> dict[str, float | None]:
+        """{"read_lag_p99_s", "kernel_stamped_ratio"}."""
+        late = sorted(self.late_ns)
+        return {
+            "read_lag_p99_s": late[len(late) * 99 // 100] * _NS if self.stamped else None,
+            "kernel_stamped_ratio": self.stamped / self.pieces if self.pieces else None,
+        }
 
 
 def window_tokens(reply: Reply, span: Span) -> int:
@@ -86,13 +119,15 @@ def phase_of(sent: Sent, span: Span) -> Phase:
 
 
 def make_tables(
-    finished: Iterable[Sent], span: Span, facts: Mapping[str, Any], *, t0_ns: int, keep_chunks: bool
+    finished: Iterable[Sent], span: Span, facts: Mapping[str, Any], lag: Lag, *, t0_ns: int, keep_chunks: bool
 ) -> tuple[pa.Table, pa.Table | None]:
     """Rows and chunk rows; `facts` are the columns that are the same in all (stage, round, worker …)."""
     rows: list[dict[str, Any]] = []
     chunks: list[dict[str, Any]] = []
     for seq, sent in enumerate(finished):
-        reply = sent.reply()
+        times, stamped = sent.arrivals()
+        lag.add(sent, times, stamped)
+        reply = sent.reply(times)
         rows.append({**facts, "seq": seq, **_row(sent, reply, span, t0_ns)})
         if keep_chunks:
             offsets = [(t_ns - reply.start_ns) // 1000 for t_ns in reply.chunk_ns]

@@ -9,10 +9,10 @@ _RECORD_BYTES = 65536
 
 
 class TlsSocket:
-    """`recv` and `sendall` of an encrypted connection; `sock` blocks cooperatively on sendall and recv."""
+    """`recvmsg` and `sendall` of an encrypted connection; `sock` blocks cooperatively on sendall and recv."""
 
-    def __init__(self, sock: Any, raw_recv: Any, context: ssl.SSLContext, host: str) -> None:
-        self._sock, self._raw_recv = sock, raw_recv
+    def __init__(self, sock: Any, recvmsg: Any, context: ssl.SSLContext, host: str) -> None:
+        self._sock, self._raw_recvmsg = sock, recvmsg
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._handshake()
@@ -41,11 +41,11 @@ class TlsSocket:
         self._tls.write(data)
         self._flush()
 
-    def recv(self, size: int) -> bytes:
+    def recvmsg(self, size: int, ancillary_size: int) -> tuple[bytes, list[Any], int, Any]:
         """What is there now, decrypted; BlockingIOError where it is no whole record yet."""
-        data = self._raw_recv(size)
+        data, ancillary, flags, address = self._raw_recvmsg(size, ancillary_size)
         if not data:
-            return b""
+            return b"", [], flags, address
         self._incoming.write(data)
         found = []
         try:
@@ -55,4 +55,4 @@ class TlsSocket:
             pass  # all whole records are read; a closing alert is followed by the end of the connection
         if not found:
             raise BlockingIOError
-        return b"".join(found)
+        return b"".join(found), ancillary, flags, address

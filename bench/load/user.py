@@ -28,7 +28,7 @@ from locust.exception import StopUser
 from bench.load.arrivals import ClosedLoop
 from bench.load.body import RequestMaker
 from bench.load.prompts import PromptMaker, PromptShape
-from bench.load.rows import Sent, Span, make_tables
+from bench.load.rows import Lag, Sent, Span, make_tables
 from bench.load.streams import StageRun, Traffic
 from bench.wire.request import parse_url
 
@@ -116,8 +116,9 @@ class LoadProcess:
             "stage": command["stage"], "round": command["round"], "worker": spec["worker"],
             "output_tokens_asked": spec["output_tokens"],
         }  # fmt: skip
+        lag = Lag()
         requests, chunks = make_tables(
-            self._stage.finished, Span(**span), facts, t0_ns=spec["t0_ns"], keep_chunks=spec["keep_chunks"]
+            self._stage.finished, Span(**span), facts, lag, t0_ns=spec["t0_ns"], keep_chunks=spec["keep_chunks"]
         )
         for name, table in (("requests", requests), ("chunks", chunks)):
             if table is not None:
@@ -128,7 +129,11 @@ class LoadProcess:
         locust_requests = self._environment.stats.total.num_requests
         self._environment.stats.reset_all()
         self.tell(
-            "rows", window_cpu_s=window_s, total_cpu_s=time.process_time() - start_s, locust_requests=locust_requests
+            "rows",
+            **lag.facts(),
+            window_cpu_s=window_s,
+            total_cpu_s=time.process_time() - start_s,
+            locust_requests=locust_requests,
         )
 
     def _sample_cpu(self, name: str, at_ns: int) -> None:
