@@ -219,20 +219,10 @@ def add_tokens(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
 
 def gguf_name(name: str) -> str:
     """llama.cpp's name of a weight, e.g. model.layers.3.mlp.up_proj.weight → blk.3.ffn_up.weight."""
-    short = {
-        "model.embed_tokens": "token_embd",
-        "model.norm": "output_norm",
-        "lm_head": "output",
-        "input_layernorm": "attn_norm",
-        "self_attn.q_proj": "attn_q",
-        "self_attn.k_proj": "attn_k",
-        "self_attn.v_proj": "attn_v",
-        "self_attn.o_proj": "attn_output",
-        "post_attention_layernorm": "ffn_norm",
-        "mlp.gate_proj": "ffn_gate",
-        "mlp.up_proj": "ffn_up",
-        "mlp.down_proj": "ffn_down",
-    }
+    short = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    short |= {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.o_proj": "attn_output"}
+    short |= {f"self_attn.{x}_proj": f"attn_{x}" for x in "qkv"}
+    short |= {f"mlp.{x}_proj": f"ffn_{x}" for x in ("gate", "up", "down")}
     stem = name.removesuffix(".weight")
     if stem in short:
         return f"{short[stem]}.weight"
