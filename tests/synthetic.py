@@ -172,8 +172,19 @@ def _launch(
             tables.append(rows)
             windows.append(window)
             start_s = window.drain_end_s + 0.1
-    requests = pd.concat(tables, ignore_index=True)
+    usual = {"worker": 0, "turn": 0, "prompt_id": "computed", "cached_tokens": 0, "finish_reason": "length"}
+    requests = pd.DataFrame(
+        {
+            **{name: np.concatenate([table[name] for table in tables]) for name in tables[0]},
+            **usual,
+            "prompt_tokens": scenario.load.input_tokens,
+            "scheduled_s": np.nan,
+            "session": None,
+            "error": None,
+        }
+    )
     requests["seq"] = range(len(requests))
+    requests = requests[[field.name for field in REQUESTS]]
     launch = Launch(
         index=planned.index,
         arm=planned.arm,
@@ -198,12 +209,7 @@ def _launch(
         stages=tuple(windows),
         client={"cpu_s": {f"{w.stage}/{w.round}": 0.1 * (w.window_end_s - w.window_start_s) for w in windows}},
     )
-    return LaunchData(
-        launch, requests.astype(_TYPES), _telemetry(start_s, fake, random), Path(f"launches/{planned.index}")
-    )
-
-
-_TYPES = {field.name: field.type.to_pandas_dtype() for field in REQUESTS if pa.types.is_floating(field.type)}
+    return LaunchData(launch, requests, _telemetry(start_s, fake, random), Path(f"launches/{planned.index}"))
 
 
 def _stamp(at_s: float) -> Stamp:
@@ -219,7 +225,7 @@ def _stage(
     fake: Fake,
     speed: float,
     random: np.random.Generator,
-) -> tuple[StageWindow, pd.DataFrame]:
+) -> tuple[StageWindow, dict[str, np.ndarray]]:
     """Streams that each send the next request when the last one ended."""
     streams, asked = stage.concurrency or 1, scenario.load.output_tokens
     output = fake.output_tokens or asked
@@ -234,50 +240,33 @@ def _stage(
         tpot = fake.tpot_s * slow * np.exp(random.normal(0, 0.03, count))
         e2e = ttft + tpot * (output - 1)
         sent = start_s + stream * 0.01 + np.concatenate([[0.0], np.cumsum(e2e)[:-1]])
-        last = sent + e2e
-        in_window = np.clip((window_end_s - sent - ttft) / tpot, -1, output - 1)
-        before = np.clip((warm_end_s - sent - ttft) / tpot, -1, output - 1)
         failed = random.random(count) < fake.error_share
-        stages = np.where(sent < warm_end_s, "warmup", np.where(sent < window_end_s, "window", "drain"))
-        first_after = np.flatnonzero(stages == "drain")[:1]
-        end = int(first_after[0]) if len(first_after) else count
-        parts.append(
-            pd.DataFrame(
-                {
-                    "phase": stages,
-                    "worker": 0,
-                    "start_s": sent,
-                    "headers_s": sent + ttft * 0.5,
-                    "first_token_s": np.where(failed, np.nan, sent + ttft),
-                    "first_answer_s": np.where(failed, np.nan, sent + ttft),
-                    "last_token_s": np.where(failed, np.nan, last),
-                    "end_s": last + 1e-4,
-                    "itl_mean_s": tpot,
-                    "itl_max_s": tpot * 1.5,
-                    "chunks": np.where(failed, 0, output),
-                    "output_tokens": np.where(failed, 0, output),
-                    "window_tokens": np.where(failed, 0, np.floor(in_window) - np.floor(before)).astype(int),
-                    "status": np.where(failed, "error", "ok"),
-                    "error_kind": np.where(failed, "http_5xx", None),
-                    "http_status": np.where(failed, 500, 200),
-                }
-            )[:end]
-        )
-    rows = pd.concat(parts, ignore_index=True).sort_values("start_s", ignore_index=True)
-    rows = rows.assign(
-        stage=stage.id,
-        round=round_,
-        seq=0,
-        session=None,
-        turn=0,
-        prompt_id="computed",
-        scheduled_s=np.nan,
-        prompt_tokens=scenario.load.input_tokens,
-        cached_tokens=0,
-        output_tokens_asked=asked,
-        finish_reason="length",
-        error=None,
-    )
+        last_start = int(np.searchsorted(sent, window_end_s)) + 1  # one more starts in the drain
+        parts.append(np.array([sent, ttft, tpot, failed])[:, :last_start])
+    sent, ttft, tpot, failed = np.concatenate(parts, axis=1)[:, np.argsort(np.concatenate([p[0] for p in parts]))]
+    failed = failed.astype(bool)
+    last = sent + ttft + tpot * (output - 1)
+    before, inside = (np.clip((edge - sent - ttft) / tpot, -1, output - 1) for edge in (warm_end_s, window_end_s))
+    columns = {
+        "stage": stage.id,
+        "round": round_,
+        "phase": np.where(sent < warm_end_s, "warmup", np.where(sent < window_end_s, "window", "drain")),
+        "start_s": sent,
+        "headers_s": sent + ttft * 0.5,
+        "first_token_s": np.where(failed, np.nan, sent + ttft),
+        "first_answer_s": np.where(failed, np.nan, sent + ttft),
+        "last_token_s": np.where(failed, np.nan, last),
+        "end_s": last + 1e-4,
+        "itl_mean_s": tpot,
+        "itl_max_s": tpot * 1.5,
+        "chunks": np.where(failed, 0, output),
+        "output_tokens": np.where(failed, 0, output),
+        "window_tokens": np.where(failed, 0, np.floor(inside) - np.floor(before)).astype(int),
+        "output_tokens_asked": asked,
+        "status": np.where(failed, "error", "ok"),
+        "error_kind": np.where(failed, "http_5xx", None),
+        "http_status": np.where(failed, 500, 200),
+    }
     window = StageWindow(
         stage=stage.id,
         round=round_,
@@ -286,11 +275,11 @@ def _stage(
         warm_end_s=warm_end_s,
         window_start_s=warm_end_s,
         window_end_s=window_end_s,
-        drain_end_s=float(rows["end_s"].max()),
+        drain_end_s=float(last.max()) + 1e-4,
         in_flight_reached=streams,
         server_age_s=warm_end_s,
     )
-    return window, rows[[field.name for field in REQUESTS]]
+    return window, {name: np.broadcast_to(values, len(sent)) for name, values in columns.items()}
 
 
 def _telemetry(end_s: float, fake: Fake, random: np.random.Generator) -> pd.DataFrame:
@@ -304,10 +293,13 @@ def _telemetry(end_s: float, fake: Fake, random: np.random.Generator) -> pd.Data
         ("host", "server", "page_faults_major_per_s"): np.zeros(len(times)),
         ("engine", "engine", "requests_running"): np.full(len(times), 1.0),
     }
-    return pd.concat(
-        [
-            pd.DataFrame({"t_s": times, "source": source, "entity": entity, "metric": metric, "value": values})
-            for (source, entity, metric), values in levels.items()
-        ],
-        ignore_index=True,
+    names = np.repeat(np.array(list(levels), dtype=object), len(times), axis=0)
+    return pd.DataFrame(
+        {
+            "t_s": np.tile(times, len(levels)),
+            "source": names[:, 0],
+            "entity": names[:, 1],
+            "metric": names[:, 2],
+            "value": np.concatenate(list(levels.values())),
+        }
     )
