@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import tempfile
 from pathlib import Path
@@ -14,14 +15,13 @@ from bench.cli.choices import scenario_choices
 from bench.cli.tables import show_table
 from bench.engines.base import Command
 from bench.model import Arm, Plan, PlannedLaunch, Scenario
-from bench.plan import launch_spec, make_plan
-from bench.report.format import quantity
+from bench.plan import NO_DOCKER, launch_spec, make_plan
 from bench.scenario import load_scenario
 from bench.secrets import Redactor
 from bench.vocabulary import RuntimeKind
 
 NOT_STARTED = {
-    RuntimeKind.DOCKER: "a container: the Docker runtime is not part of this version, `run` will refuse this arm",
+    RuntimeKind.DOCKER: f"a container: {NO_DOCKER}, `run` will refuse this arm",
     RuntimeKind.ENDPOINT: "already runs: nothing is started",
 }
 
@@ -57,7 +57,7 @@ def _arm(scenario: Scenario, plan: Plan, arm: Arm) -> dict[str, Any]:
 
 
 def _line(part: Command) -> str:
-    clean = Redactor()
+    clean = Redactor({**os.environ, **part.env})  # a secret written into the scenario is one as well
     words = [f"{name}={value}" for name, value in sorted(clean.env(part.env).items())]
     return clean.text(shlex.join([*(["env", *words] if words else []), *part.argv]))
 
@@ -91,6 +91,8 @@ def _document(scenario: Scenario, plan: Plan, arms: dict[str, dict[str, Any]]) -
 
 
 def _print(scenario: Scenario, plan: Plan, arms: dict[str, dict[str, Any]]) -> None:
+    from bench.report.format import quantity  # the report's libraries take a second: errors and --json go without
+
     click.echo(f"{scenario.name}: {scenario.summary}")
     at = f" at {scenario.primary.stage}" if scenario.primary.stage else ""
     click.echo(f"question: {scenario.question}, primary metric: {scenario.primary.metric}{at}")
