@@ -23,7 +23,7 @@ _METHOD = (
     ("better, worse", "The 95 % interval lies wholly beyond the margin."),
     ("ahead, behind (size unsure)", "The 95 % interval excludes 1 but reaches into the margin."),
     ("no practical difference", "The 90 % interval lies wholly within the margin: shown, not assumed."),
-    ("inconclusive", "None of these: the run cannot tell. It does not mean that the arms are the same."),
+    ("inconclusive", "Nothing of the above holds: the run cannot tell. It does not mean that the arms are the same."),
     ("not known", "Too little was measured for this number; the reason stands beside it. It never means 0."),
 )  # fmt: skip
 

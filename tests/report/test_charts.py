@@ -1,0 +1,87 @@
+"""Charts draw every launch on its own, in its arm's colour, with bounded data."""
+
+import numpy as np
+import pytest
+
+from bench.analysis.rows import tpot_s, ttft_s
+from bench.report import charts, timeline
+from tests.report import subjects
+
+
+@pytest.fixture(scope="module")
+def subject():
+    return subjects.complete()
+
+
+def test_curve_has_a_point_per_launch_and_stage(subject):
+    figure = charts.throughput_latency(subject, "ttft_p50_s", "TTFT p50").figure
+    points = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [len(trace.x) for trace in points] == [6, 6]
+    assert [len(trace.x) for trace in figure.data if trace.mode != "markers"] == [2, 2]
+
+
+@pytest.mark.parametrize("latency", [ttft_s, tpot_s])
+def test_distribution_has_a_line_per_launch_and_one_legend_entry_per_arm(subject, latency):
+    figure = charts.distribution(subject, latency, "TTFT", "c4").figure
+    assert len(figure.data) == 6 and sum(trace.showlegend for trace in figure.data) == 2
+    assert all(len(trace.x) <= 200 for trace in figure.data)
+    assert all("(ms)" in trace.name for trace in figure.data)
+
+
+def test_ecdf_keeps_both_ends_and_ends_at_all():
+    x, y = charts.ecdf(np.arange(10_000.0), 200)
+    assert len(x) == 200 and x[0] == 0 and x[-1] == 9_999 and y[-1] == 100
+
+
+def test_ecdf_of_few_values_keeps_them_all():
+    x, y = charts.ecdf(np.array([3.0, 1.0]), 200)
+    assert list(x) == [1.0, 3.0] and list(y) == [50.0, 100.0]
+
+
+def test_blocks_chart_joins_the_launches_of_a_block(subject):
+    figure = charts.primary_by_block(subject).figure
+    bars = [trace for trace in figure.data if trace.mode == "lines"]
+    assert [set(bar.x) for bar in bars] == [{1}, {2}, {3}]
+
+
+def test_ratio_within_the_blocks_is_drawn_once_per_block(subject):
+    figure = charts.ratio_by_block(subject).figure
+    assert [len(trace.x) for trace in figure.data] == [3]
+
+
+def test_startup_has_a_row_per_launch_that_counts(subject):
+    figure = timeline.startup(subject).figure
+    assert max(len(trace.y) for trace in figure.data) == 6
+    assert all("(s)" in trace.name for trace in figure.data)
+
+
+def test_telemetry_shows_one_launch_with_its_windows_shaded(subject):
+    figure = timeline.telemetry(subject, "plain").figure
+    assert {trace.name for trace in figure.data} >= {"server CPU (cores)", "client CPU (cores)", "server memory (GiB)"}
+    assert len(figure.layout.shapes) == 2 * 3  # two windows in each of three panels
+
+
+def test_thinning_loses_no_peak():
+    y = np.zeros(100_000)
+    y[54_321], y[77_777] = 9.0, -9.0
+    t, kept = timeline.thin(np.arange(100_000.0), y, 600)
+    assert len(t) <= 600 and kept.max() == 9.0 and kept.min() == -9.0
+
+
+def test_colours_follow_the_arm_on_every_chart(subject):
+    figure = charts.distribution(subject, ttft_s, "TTFT", "c1").figure
+    for trace in figure.data:
+        assert trace.line.color == subject.colour(trace.legendgroup)
+
+
+def test_charts_without_data_are_left_out():
+    empty = subjects.empty()
+    assert charts.throughput_latency(empty, "ttft_p50_s", "TTFT p50") is None
+    assert charts.primary_by_block(empty) is None and charts.ratio_by_block(empty) is None
+    assert timeline.startup(empty) is None and timeline.telemetry(empty, "plain") is None
+
+
+def test_median_launch_stands_for_the_arm(subject):
+    value = subject.value("plain", "output_tokens_per_s", "c4")
+    chosen = subject.median_launch("plain").launch.index
+    assert sorted(value.per_launch.values())[1] == value.per_launch[chosen]
