@@ -68,9 +68,10 @@ def build(folder: Path, packages: str, progress: Progress) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     python = str(folder / "bin" / "python")
-    install = ["-m", "pip", "install", "--require-hashes", "--no-deps", "--no-input", "--progress-bar=off"]
-    call([sys.executable, "-m", "venv", str(folder)], packages)
-    call([python, *install, "--disable-pip-version-check", "-r", packages], packages)
+    # our own pip fills it: an environment does not need one, and making one takes longer than most installs
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "--no-input"]
+    call([sys.executable, "-m", "venv", "--without-pip", str(folder)], packages)
+    call([*pip, "install", "--require-hashes", "--no-deps", "--progress-bar=off", "-r", packages], packages)
     (folder / COMPLETE).write_text(Path(packages).read_text(encoding="utf-8"), encoding="utf-8")
 
 

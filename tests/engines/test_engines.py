@@ -1,0 +1,135 @@
+"""Engines are pure: from an arm and its ports to a command line, from texts to facts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.engines import ENGINES, get_engine
+from bench.engines.base import Site
+from bench.errors import InputError
+from bench.model import Arm, Model
+from bench.runtimes.base import Exit
+from bench.runtimes.failures import classify
+from bench.vocabulary import FailureKind, Mark, RuntimeKind, Side
+
+SITE = Site(ports={"engine": 18000}, scratch="/scratch", python="/env/bin/python", model_path="/models/m")
+MODEL = Model(id="org/name", max_model_len=512)
+SHARED = Path(os.environ.get("NIMBENCH_SHARED") or Path(__file__).parents[3] / "shared") / "real"
+
+
+def arm_of(engine: str, **changes) -> Arm:
+    return Arm(name="one", engine=engine, side=Side.BUILD, runtime=RuntimeKind.PROCESS, **changes)
+
+
+def real(name: str) -> str:
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"no {name}: the recorded files of real engines are not here (NIMBENCH_SHARED)")
+    return path.read_text(errors="replace")
+
+
+def marks_of(engine: str, log: str) -> set[Mark]:
+    return {row.mark for row in get_engine(engine).log_patterns if row.mark and row.pattern.search(log)}
+
+
+def test_an_unknown_engine_lists_the_known_ones():
+    with pytest.raises(InputError, match="llamacpp, vllm"):
+        get_engine("vlmm")
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_the_arms_own_arguments_come_last_so_that_they_win(name):
+    arm = arm_of(name, args=("--mine=2",), env={"A": "b"})
+    command = get_engine(name).command(arm, MODEL, ("--all=1",), SITE)
+    assert command.argv[0] == "/env/bin/python"
+    assert command.argv[-2:] == ("--all=1", "--mine=2")
+    assert {"--model=/models/m", "--port=18000", "--max-model-len=512"} <= set(command.argv)
+    assert command.env["A"] == "b"
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_an_arms_command_replaces_the_start_but_keeps_model_and_port(name):
+    command = get_engine(name).command(arm_of(name, command=("wrap", "it")), MODEL, (), SITE)
+    assert command.argv[:2] == ("wrap", "it")
+    assert "--port=18000" in command.argv
+
+
+def test_vllm_never_reports_to_anybody_and_listens_on_loopback():
+    command = get_engine("vllm").command(arm_of("vllm"), MODEL, (), SITE)
+    assert (command.env["VLLM_NO_USAGE_STATS"], command.env["DO_NOT_TRACK"]) == ("1", "1")
+    assert "--host=127.0.0.1" in command.argv
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_every_failure_kind_of_a_table_has_one_repair(name):
+    for row in get_engine(name).failure_patterns:
+        assert row.repair.endswith(".")
+        assert row.pattern.search("") is None, "a pattern that matches nothing would explain everything"
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_texts_that_are_no_documents_give_no_configuration(name):
+    nonsense = {"/v1/models": "<html>", "/props": "[1]", "/metrics": "\0", "/version": "", "log": ""}
+    assert get_engine(name).effective_config(nonsense) == {}
+
+
+def test_a_real_vllm_log_shows_every_mark_and_its_facts():
+    log = real("logs/vllm_0.13.0_qwen3-vl-moe_h100nvl.log")
+    wanted = {Mark.WEIGHTS_START, Mark.WEIGHTS_LOADED, Mark.COMPILED, Mark.KV_READY, Mark.GRAPHS_READY}
+    assert marks_of("vllm", log) == wanted
+    facts = get_engine("vllm").effective_config({"log": log})
+    expected = {"engine_version": "0.13.0", "kv_cache_tokens": "211,936", "weights_load_s": "182.98"}
+    assert {key: facts[key] for key in expected} == expected
+    assert (facts["engine_init_s"], facts["compile_s"], facts["graph_capture_s"]) == ("107.64", "73.37", "9")
+
+
+def test_a_real_vllm_of_another_time_is_read_too():
+    log = real("logs/nim_1.0.0_llama3-8b_vllm-fp16-tp1_k8s.log")
+    assert Mark.GRAPHS_READY in marks_of("vllm", log)
+    assert get_engine("vllm").effective_config({"log": log})["engine_version"] == "0.4.1"
+
+
+def test_a_real_log_of_too_little_gpu_memory_is_named():
+    failure = classify(
+        "vllm",
+        real("logs/nim_2.0.10_qwen3-vl-235b-awq_vllm0.26.0_oom_failure.log"),
+        Exit(command="engine", code=1, signal=None),
+    )
+    assert failure.kind is FailureKind.GPU_MEMORY
+    assert "Free memory on device cuda:0 (110.9/140.55 GiB)" in failure.text
+
+
+def test_the_real_metrics_of_vllm_hold_our_names_and_the_cache_configuration():
+    text = real("nv-benchmark/metrics_at_ready.txt")
+    engine = get_engine("vllm")
+    found = {ours for theirs, ours in engine.metric_names.items() if f"\n{theirs}{{" in text}
+    assert found == set(engine.metric_names.values())
+    facts = engine.effective_config({"/metrics": text})
+    assert facts["gpu_memory_utilization"].startswith("0.859")
+    assert int(facts["kv_blocks"]) > 0
+
+
+def test_killed_silent_and_crashed_are_told_apart():
+    kinds = [
+        classify("llamacpp", "", exited).kind
+        for exited in (
+            Exit(command="engine", code=None, signal=9),
+            Exit(command="engine", code=None, signal=11),
+            Exit(command="engine", code=2, signal=None),
+            None,
+        )
+    ]
+    assert kinds == [
+        FailureKind.HOST_MEMORY_KILL,
+        FailureKind.CRASHED,
+        FailureKind.CRASHED,
+        FailureKind.TIMEOUT,
+    ]
+
+
+def test_llamacpp_names_a_taken_port():
+    words = "E srv start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 18080"
+    assert classify("llamacpp", words, None).kind is FailureKind.PORT_TAKEN
