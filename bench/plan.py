@@ -19,11 +19,14 @@ from bench.vocabulary import RuntimeKind
 ENGINE = "engine"  # the name of an arm's own command; sidecars have their own
 NO_DOCKER = "the Docker runtime is not part of this version"
 
-# Estimates for the expected time alone: seconds from the first process to ready, with a small model on a CPU for
-# llamacpp and vllm, from published logs for nim. The run measures the real ones.
-_START_S = {"llamacpp": 2.0, "vllm": 90.0, "nim": 300.0}
+# Estimates for the expected time alone; the run measures the real ones. From the first process to steady answers:
+# with a small model on 2 cores for llamacpp and vllm, from published logs for nim.
+_START_S = {"llamacpp": 5.0, "vllm": 90.0, "nim": 300.0}
 _START_OTHER_S = 120.0
-_STOP_S = 2.0
+_STOP_S = 1.0
+_CALIBRATION_STAGE_S = 3.5  # once a run for each stage
+_BLOCK_S = 2.5  # the provisional report
+_RUN_S = 5.0  # looking at files, the last report
 _DRAIN_S = 2.0  # of a stage, until the last request in flight has ended
 
 # Estimates for the disk that a run folder takes.
@@ -45,7 +48,7 @@ def make_plan(scenario: Scenario, *, seed: int | None = None) -> Plan:
         launches=launches,
         ports=_ports(scenario),
         seed=chosen,
-        expected_s=sum(_launch_s(scenario, _arm(scenario, launch.arm)) for launch in launches),
+        expected_s=_expected_s(scenario, launches),
         disk_bytes=_BYTES_PER_RUN + len(launches) * _launch_bytes(scenario),
     )
 
@@ -136,6 +139,12 @@ def _ports(scenario: Scenario) -> dict[str, dict[str, int]]:
         arm.name: {} if arm.url else {name: next(free) for name in (ENGINE, *(sidecar.name for sidecar in arm.also))}
         for arm in scenario.arms
     }
+
+
+def _expected_s(scenario: Scenario, launches: tuple[PlannedLaunch, ...]) -> float:
+    blocks = scenario.launches.burn_in + scenario.launches.blocks
+    around_s = _RUN_S + blocks * _BLOCK_S + len(scenario.load.stages) * _CALIBRATION_STAGE_S
+    return around_s + sum(_launch_s(scenario, _arm(scenario, launch.arm)) for launch in launches)
 
 
 def _launch_s(scenario: Scenario, arm: Arm) -> float:
