@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from bench.analysis import stats
 from bench.analysis.compare import Measure
 from bench.analysis.comparisons import measure_of, primary_cell
 from bench.analysis.numbers import SUSPENDED_S, Numbers, slept_s
 from bench.record import Finding
-from bench.vocabulary import LaunchStatus, Mark, Purpose, RunStatus, Severity
+from bench.vocabulary import LaunchStatus, Mark, Purpose, Replication, RunStatus, Severity
 
 AGE_RATIO, AGE_S = 1.2, 10.0  # a server's age matters over minutes; below ten seconds a fifth of it is nothing
 LEAST_BLOCKS_FOR_TREND = 4
@@ -67,6 +67,40 @@ def host_slept(numbers: Numbers) -> Iterator[Finding]:
                 text=f"The host slept {slept:.2f} s during the launch; its numbers are left out.",
                 next="Forbid suspend on this host while measuring, then --resume the run.",
             )
+
+
+def not_relaunched(numbers: Numbers) -> Iterator[Finding]:
+    """Repeats without a fresh start share one start's luck."""
+    for arm in numbers.scenario.arms:
+        kinds = Counter(one.launch.replication for one in numbers.of_arm(arm.name))
+        repeats = sum(n for kind, n in kinds.items() if kind is not Replication.LAUNCH)
+        if repeats:
+            yield Finding(
+                id="not-relaunched",
+                severity=Severity.WARN,
+                arm=arm.name,
+                text=f"{repeats} of {sum(kinds.values())} launches were no fresh start of the server: the intervals "
+                "hold for this one start of it, and leave out what differs from start to start (3–8 % is usual).",
+                next="Let the suite start the server, by image or command instead of url.",
+            )
+
+
+def changed_between_launches(numbers: Numbers) -> Iterator[Finding]:
+    """One arm must be one thing."""
+    for arm in numbers.scenario.arms:
+        launches = [one.launch for one in numbers.of_arm(arm.name)]
+        for what in ("versions", "digests"):  # GPUs may rotate by plan
+            seen = {repr(sorted(value.items()) if isinstance(value, Mapping) else value): value
+                    for value in (getattr(launch, what) for launch in launches)}  # fmt: skip
+            if len(seen) > 1:
+                yield Finding(
+                    id=f"{what}-changed",
+                    severity=Severity.WARN,
+                    arm=arm.name,
+                    text=f"The {what} of the arm are not the same in all {len(launches)} launches: "
+                    f"{' / '.join(str(value) for value in seen.values())[:300]}.",
+                    next="Pin the image or the packages, and run again.",
+                )
 
 
 def never_steady(numbers: Numbers) -> Iterator[Finding]:
@@ -195,6 +229,8 @@ CHECKS: tuple[Callable[[Numbers], Iterator[Finding]], ...] = (
     burn_in,
     missing_launches,
     host_slept,
+    not_relaunched,
+    changed_between_launches,
     never_steady,
     unequal_age,
     drift,

@@ -112,7 +112,15 @@ def _explain(comparison: Comparison) -> str:
         Verdict.WORSE: f"the whole 95 % interval lies beyond the margin of {margin}",
         Verdict.BEHIND: f"direction sure, size not: the 95 % interval reaches into the margin of {margin}",
     }[comparison.verdict]
-    return f"{outcome(comparison)}: {tail}."
+    return f"{outcome(comparison)}: {tail}{_power(comparison)}."
+
+
+def _power(comparison: Comparison) -> str:
+    """What these launches could have seen: said wherever no difference is shown."""
+    if comparison.mde is None or comparison.verdict not in (Verdict.EQUAL, Verdict.INCONCLUSIVE):
+        return ""
+    size = percent(comparison.mde) if comparison.ratio is not None else f"{comparison.mde:.3g}"
+    return f"; so many launches show a difference of {size} four times in five"
 
 
 def _against(comparisons: tuple[Comparison, ...], arms: tuple[str, ...]) -> list[str]:
@@ -128,7 +136,7 @@ def _against(comparisons: tuple[Comparison, ...], arms: tuple[str, ...]) -> list
 
 
 def _unknown(sentence: str, comparisons: list[Comparison]) -> Decision:
-    because = tuple(f"{outcome(c)}: {c.reason or c.verdict.value}." for c in comparisons)
+    because = tuple(f"{outcome(c)}: {c.reason or c.verdict.value}{_power(c)}." for c in comparisons)
     return Decision(arms=(), state="unknown", side="none", sentence=sentence, because=because)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from bench.analysis.rows import PERCENTILE_ROWS, StageRows, e2e_s, percentile, stage_rows, tpot_s, ttft_s
+from bench.analysis.rows import PERCENTILE_ROWS, StageRows, percentile, stage_rows
 from bench.record import StageWindow
 from bench.vocabulary import Better, Kind, Mark, RequestStatus
 
@@ -83,9 +83,7 @@ def _peak_memory_bytes(data: LaunchData) -> float | None:
     return float(values.max()) if len(values) else None
 
 
-def _latency(
-    name: str, label: str, of_rows: Callable[[pd.DataFrame], pd.Series], definition: str, margins: tuple[float, ...]
-) -> tuple[Metric, ...]:
+def _latency(name: str, label: str, definition: str, margins: tuple[float, ...]) -> tuple[Metric, ...]:
     """The p50, p90 and p99 rows of one latency."""
     return tuple(
         Metric(
@@ -95,7 +93,7 @@ def _latency(
             better=Better.LOWER,
             margin=margin,
             least_rows=PERCENTILE_ROWS[p],
-            of_stage=lambda rows, p=p: percentile(of_rows(rows.ok), p),  # type: ignore[misc]
+            of_stage=lambda rows, p=p: percentile(rows.latencies_s[name], p),  # type: ignore[misc]
             definition=f"{definition} The {p}th percentile (linear interpolation) over the requests that started in "
             f"the window and ended well; at least {PERCENTILE_ROWS[p]} of them, else unknown.",
         )
@@ -126,7 +124,6 @@ METRICS: tuple[Metric, ...] = (
     *_latency(
         "ttft",
         "TTFT",
-        ttft_s,
         "Time to first token: from the first byte of the request handed to the kernel (open loop: from its planned "
         "time) to the first chunk that carries a token; a role-only chunk does not count.",
         (0.10, 0.10, 0.15),
@@ -134,14 +131,12 @@ METRICS: tuple[Metric, ...] = (
     *_latency(
         "tpot",
         "TPOT",
-        tpot_s,
         "Time per output token after the first: (last token - first token) / (output tokens - 1) of one request.",
         (0.05, 0.10, 0.15),
     ),
     *_latency(
         "e2e",
         "End to end",
-        e2e_s,
         "From the first byte of the request handed to the kernel (open loop: from its planned time) to its last token.",
         (0.05, 0.10, 0.15),
     ),

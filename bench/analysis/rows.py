@@ -38,6 +38,11 @@ class StageRows:
         rows = self.measured
         return rows[rows["status"] == RequestStatus.OK]
 
+    @cached_property
+    def latencies_s(self) -> dict[str, pd.Series]:
+        """What `ok` says, by the name of the latency."""
+        return {"ttft": ttft_s(self.ok), "tpot": tpot_s(self.ok), "e2e": e2e_s(self.ok)}
+
     @property
     def length_s(self) -> float:
         """Length of the window."""

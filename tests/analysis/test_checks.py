@@ -8,7 +8,7 @@ import pytest
 from bench.analysis import summarise
 from bench.model import Stage
 from bench.record import Failure, Stamp
-from bench.vocabulary import FailureKind, LaunchStatus, Mark, RunStatus, Severity
+from bench.vocabulary import FailureKind, LaunchStatus, Mark, Replication, RunStatus, Severity
 from tests.synthetic import Fake, make_run
 
 A, B = Fake(), Fake(args=("--parallel", "4"))
@@ -166,6 +166,19 @@ def test_throughput_that_contradicts_latency_is_told(clean):
 
     findings = found(changed(clean, with_rows(fewer), arm="b"), "little-law")
     assert {f.arm for f in findings} == {"b"}
+
+
+def test_repeats_on_one_running_server_are_told(clean):
+    (finding,) = found(changed(clean, with_launch(replication=Replication.SESSION), arm="a"), "not-relaunched")
+    assert finding.arm == "a" and "6 of 6" in finding.text
+
+
+def test_arm_that_changed_between_launches_is_told(clean):
+    def newer(one):
+        return with_launch(versions={"llama.cpp": "newer"})(one) if one.launch.block == 4 else one
+
+    (finding,) = found(changed(clean, newer, arm="b"), "versions-changed")
+    assert finding.arm == "b" and "newer" in finding.text
 
 
 def test_unequal_age_is_told(clean):

@@ -39,6 +39,7 @@ def test_equal_arms_are_both_chosen():
     made = summarise(make_run(ARMS, blocks=8, noise=0.005, seed=3)).decision
     assert (set(made.arms), made.state, made.side) == ({"nim", "custom"}, "several", "none")
     assert "No practical difference at ±5 %" in made.sentence
+    assert "four times in five" in made.because[0]
 
 
 def test_equal_arms_of_one_side_choose_that_side():
