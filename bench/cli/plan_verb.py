@@ -103,9 +103,9 @@ def _print(scenario: Scenario, plan: Plan, arms: dict[str, dict[str, Any]]) -> N
     for name, arm in arms.items():
         _print_arm(name, arm, is_baseline=name == scenario.baseline)
     show_table(("launch", "block", "arm", "ports"), [_row(launch, arms[launch.arm]) for launch in plan.launches])
-    blocks = f"blocks: {scenario.launches.blocks} kept + {scenario.launches.burn_in} burn-in"
+    blocks = f"({scenario.launches.blocks} kept + {scenario.launches.burn_in} burn-in) blocks × {len(arms)} arms"
     click.echo(
-        f"\nmode {scenario.launches.mode}, {blocks} = {len(plan.launches)} launches, "
+        f"\nmode {scenario.launches.mode}: {blocks} = {len(plan.launches)} launches, "
         f"about {minutes(plan.expected_s)} and {quantity(plan.disk_bytes, 'bytes')} of disk (estimates). "
         "Nothing was started."
     )
