@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,18 @@ class _Gathered:
     rows: int = 0
 
 
-def drive(job: LoadJob, progress: Progress) -> LoadResult:
-    """Run the whole load. Failed requests are rows; raises LoadAborted when the server answers no request any more."""
+def drive(job: LoadJob, progress: Progress, *, watch: Callable[[], None] = lambda: None) -> LoadResult:
+    """Run the whole load. Failed requests are rows; raises LoadAborted when the server answers no request any more.
+
+    `watch` is called twice a second while we wait; what it raises ends the load.
+    """
     if any(stage.concurrency is None for stage in job.load.stages):
         raise InputError("an open-loop stage cannot be driven yet", where="load.stages", expected="concurrency")
     shape, has_usage = prepare_shape(job)
     gathered = _Gathered(client={"cpu_s": {}, "cpu_to_rows_s": {}, "locust_requests": {}, "findings": []})
     with (
         tempfile.TemporaryDirectory(prefix="nimbench-load-") as folder,
-        Fleet(worker_specs(job, shape), Path(folder)) as fleet,
+        Fleet(worker_specs(job, shape), Path(folder), watch) as fleet,
     ):
         gathered.client |= {"pids": fleet.pids, "prompt_overhead_tokens": shape.overhead}
         progress(Event("stage", f"{len(fleet.pids)} load processes", {"client_pids": fleet.pids}))

@@ -7,7 +7,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ class StageAborted(Exception):
 class Fleet:
     """Every load process of one job. A context manager: on leaving, all have ended."""
 
-    def __init__(self, specs: Iterable[Mapping[str, Any]], folder: Path) -> None:
-        self._specs, self._folder = list(specs), folder
+    def __init__(
+        self, specs: Iterable[Mapping[str, Any]], folder: Path, watch: Callable[[], None] = lambda: None
+    ) -> None:
+        self._specs, self._folder, self._watch = list(specs), folder, watch
         self._processes: list[subprocess.Popen[bytes]] = []
         self._events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._seen: dict[str, dict[int, dict[str, Any]]] = {}
@@ -122,6 +124,7 @@ class Fleet:
             return  # the pipe was closed by __exit__
 
     def _look(self) -> None:
+        self._watch()
         for number, process in enumerate(self._processes):
             if process.poll() is not None and self._events.empty():
                 raise self._death(number)
