@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bench.clock import since_s
 from bench.engines.base import LaunchSpec
 from bench.errors import ArmError
-from bench.events import Event, Progress
 from bench.load.driver import LoadAborted, drive
 from bench.load.job import LoadJob, LoadResult
 from bench.probes.sampler import SamplerReport, SamplerSpec
@@ -26,22 +25,28 @@ def apply_load(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
     """Drive the scenario's load; its rows and the telemetry are kept also when the arm dies under it."""
     telemetry = Telemetry(_sampler_spec(attempt, spec, running))
     try:
-        attempt.load = drive(_job(attempt, running), _watching(attempt, spec, running))
-    except LoadAborted as error:
-        attempt.load = error.result
-        if running.exited() is not None:
-            raise attempt.died(spec, running, "under load") from error
-        command = "\n".join(running.paste())
-        raise ArmError(
-            error.kind, error.text, repair=error.repair, command=command, log_tail=running.log_tail()
-        ) from error
+        job = _job(attempt, running)
+        attempt.load = drive(job, attempt.progress, watch=lambda: _watch(attempt, spec, running))
+    except ArmError as error:
+        if isinstance(error, LoadAborted):
+            attempt.load = error.result
+        if error.command:
+            raise
+        raise _with_its_log(attempt, spec, running, error) from error
     finally:
         with attempt.shield():
             attempt.telemetry, report = telemetry.stop()
             _note_sampler(attempt, report)
             _note_client(attempt, attempt.load)
+    _watch(attempt, spec, running)
+
+
+def _with_its_log(attempt: Attempt, spec: LaunchSpec, running: Running, error: ArmError) -> ArmError:
+    """What the client met, with what the server said."""
     if running.exited() is not None:
-        raise attempt.died(spec, running, "under load")
+        return attempt.died(spec, running, "under load")
+    command = "\n".join(running.paste())
+    return ArmError(error.kind, error.text, repair=error.repair, command=command, log_tail=running.log_tail())
 
 
 def _job(attempt: Attempt, running: Running) -> LoadJob:
@@ -72,15 +77,10 @@ def _sampler_spec(attempt: Attempt, spec: LaunchSpec, running: Running) -> Sampl
     )
 
 
-def _watching(attempt: Attempt, spec: LaunchSpec, running: Running) -> Progress:
-    """Passes events on, and ends the load when the arm is dead: asking a corpse for an hour teaches nothing."""
-
-    def watched(event: Event) -> None:
-        attempt.progress(event)
-        if running.exited() is not None:
-            raise attempt.died(spec, running, "under load")
-
-    return watched
+def _watch(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
+    """Ends the load when the arm is dead: asking a corpse for an hour teaches nothing."""
+    if running.exited() is not None:
+        raise attempt.died(spec, running, "under load")
 
 
 def _note_sampler(attempt: Attempt, report: SamplerReport) -> None:

@@ -22,8 +22,7 @@ RETRY_S = 0.1  # readiness differs between engines, so the first token is asked 
 STEADY_RUN = 5  # this many in a row ...
 STEADY_RATIO = 0.10  # ... within this of their running median
 STEADY_MOST_REQUESTS = 15
-STEADY_MOST_S = 20.0
-_MOST_PROMPT_WORDS = 64
+STEADY_MOST_S = 10.0
 _OUTPUT_TOKENS = 4
 _WORDS = ("time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world", "school")
 _ENGINE_LINE = re.compile(r"^(\d+\.\d+) engine (.*)$")
@@ -40,10 +39,12 @@ class Probe:
     seed: int
 
     def ask(self, number: int) -> Reply:
-        """Send the `number`-th request and wait for its end."""
-        draw = random.Random(f"{self.seed}/{number}")
-        words = [f"{number}", *draw.choices(_WORDS, k=max(1, min(self.load.input_tokens, _MOST_PROMPT_WORDS) - 1))]
-        text = " ".join(words)
+        """Send the `number`-th request and wait for its end.
+
+        Only the head of the text differs: enough that no prefix cache helps, too little to change its length by much.
+        """
+        head = random.Random(f"{self.seed}/{number}").randrange(100_000, 1_000_000)
+        text = " ".join([str(head), *_WORDS[: self.load.input_tokens]])
         chat = self.load.api is Api.CHAT
         prompt = {"messages": [{"role": "user", "content": text}]} if chat else {"prompt": text}
         body = {
