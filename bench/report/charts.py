@@ -81,7 +81,7 @@ def distribution(subject: Subject, of_rows: Latency, name: str, stage: str) -> C
     figure, seen, spread = blank(), set(), 1.0
     lines = max(1, len(subject.kept) * 2 * len(subject.scenario.load.stages))
     points = max(_FEWEST_ECDF_POINTS, min(_ECDF_POINTS, _ECDF_BUDGET // lines))
-    for one in subject.kept:
+    for one in (one for arm in subject.arms for one in subject.kept_of(arm.name)):
         seconds = latencies(one.requests, of_rows, stage)
         if not len(seconds):
             continue

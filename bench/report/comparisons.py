@@ -24,7 +24,11 @@ WORDS = {
     Verdict.NOT_COMPARABLE: "not comparable",
 }
 _WIDTH, _HEIGHT, _EDGE = 170, 20, 7
-_WIDEST = math.log(4.0)  # a drawing never spans more than a factor of four each way; arrows say that it goes on
+_WIDEST_ALONE = math.log(100.0)
+_WIDEST = math.log(
+    4.0
+)  # the table's drawings never span more than a factor of four each way; arrows say that it goes on
+Axis = tuple[str, str, str]
 _NEUTRAL = "#57606a"
 
 
@@ -58,7 +62,7 @@ class Group:
     baseline: str
     candidate: str
     rows: tuple[Row, ...]
-    axis: tuple[str, str, str]  # the common axis of the drawings: both ends and the middle, as ratios
+    axis: Axis  # the common axis of the drawings: both ends and the middle, as ratios
 
 
 def groups(subject: Subject) -> tuple[Group, ...]:
@@ -70,8 +74,7 @@ def groups(subject: Subject) -> tuple[Group, ...]:
         mine = [c for c in subject.summary.comparisons if (c.baseline, c.candidate) == (baseline, candidate)]
         mine.sort(key=lambda c: (c.role is not Role.PRIMARY, _stage_place(c, stages)))
         span = log_span(mine)
-        ends = (fmt.number(math.exp(-span), 2), "1", fmt.number(math.exp(span), 2))
-        found.append(Group(baseline, candidate, tuple(row(subject, c, span) for c in mine), ends))
+        found.append(Group(baseline, candidate, tuple(row(subject, c, span) for c in mine), axis_of(span)))
     return tuple(found)
 
 
@@ -143,21 +146,33 @@ def difference_scale(c: Comparison) -> fmt.Scale:
 def pairs_text(c: Comparison) -> str:
     """`6 pairs`, or `6 + 5` launches where the arms are not paired."""
     pairs, sides = c.n.get("pairs"), (c.n.get("baseline", 0), c.n.get("candidate", 0))
-    return f"{pairs} pair{'s' * (pairs != 1)}" if pairs else f"{sides[0]} + {sides[1]}"
+    if pairs:
+        return f"{pairs} pair{'s' * (pairs != 1)}"
+    return f"{sides[0]} + {sides[1]}" if any(sides) else "no launch"
 
 
-def primary_drawing(subject: Subject) -> Markup | None:
-    """The primary comparison drawn on an axis of its own."""
-    return drawing(subject, subject.primary, log_span([subject.primary])) if subject.primary else None
+def primary_drawing(subject: Subject) -> tuple[Markup, Axis] | None:
+    """The primary comparison drawn on an axis of its own, with that axis."""
+    c = subject.primary
+    if c is None:
+        return None
+    span = log_span([c], _WIDEST_ALONE)
+    return drawing(subject, c, span), axis_of(span) if c.kind is not Kind.DIFFERENCE else ("", "0", "")
 
 
-def log_span(comparisons: Iterable[Comparison]) -> float:
-    """Half the width of the common axis, in log ratio: every interval and margin fits, up to a factor of four."""
+def axis_of(span: float) -> Axis:
+    """The ratios at the ends and in the middle of a drawing."""
+    return fmt.number(math.exp(-span), 2), "1", fmt.number(math.exp(span), 2)
+
+
+def log_span(comparisons: Iterable[Comparison], widest: float = _WIDEST) -> float:
+    """Half the width of the common axis, in log ratio: every interval and margin fits, up to a factor."""
     ends = [0.05]
     for c in comparisons:
         if c.kind is not Kind.DIFFERENCE:
-            ends += [1.3 * math.log1p(c.margin), *(abs(math.log(x)) for x in (c.ci95 or ()) if x > 0)]
-    return min(_WIDEST, 1.12 * max(ends))
+            known = [x for x in (*(c.ci95 or ()), c.ratio) if x is not None and x > 0]
+            ends += [1.3 * math.log1p(c.margin), *(abs(math.log(x)) for x in known)]
+    return min(widest, 1.12 * max(ends))
 
 
 def drawing(subject: Subject, c: Comparison, span: float) -> Markup:

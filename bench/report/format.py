@@ -52,15 +52,18 @@ def scale_for(unit: str, values: Iterable[float | None]) -> Scale:
 
 
 def decimals_for(value: float, interval: Sequence[float] | None) -> int:
-    """Decimals so that the interval's half width keeps one digit, or two when it begins with 1 or 2."""
+    """Decimals so that the interval's half width keeps one digit, or two when it begins with 1 or 2.
+
+    The value keeps two digits at least; three without an interval.
+    """
     half = (interval[1] - interval[0]) / 2 if interval else 0.0
+    known = value != 0 and math.isfinite(value)
+    lead = math.floor(math.log10(abs(value))) if known else 0
     if half > 0 and math.isfinite(half):
         exponent = math.floor(math.log10(half))
         keep = 1 if half / 10**exponent < 3 else 0
-        return min(_MOST_DECIMALS, max(0, keep - exponent))
-    if value == 0 or not math.isfinite(value):
-        return 0
-    return min(_MOST_DECIMALS, max(0, 2 - math.floor(math.log10(abs(value)))))
+        return min(_MOST_DECIMALS, max(0, keep - exponent, 1 - lead if known else 0))
+    return min(_MOST_DECIMALS, max(0, 2 - lead)) if known else 0
 
 
 def number(value: float | None, decimals: int | None = None, *, sign: bool = False) -> str:

@@ -9,7 +9,7 @@ from bench.report import format as fmt
 from bench.report.comparisons import effect_texts, margin_text, mde_text, pairs_text, place
 from bench.report.glossary import label
 from bench.report.subject import Subject
-from bench.vocabulary import RunStatus, Severity, Verdict
+from bench.vocabulary import LaunchStatus, RunStatus, Severity, Verdict
 
 _ENOUGH = 10  # blocks that are sensible where the number needed is not known; method.md 1.4
 
@@ -31,6 +31,8 @@ def headline(subject: Subject) -> Headline:
     css, word = _state(subject)
     text, command = next_step(subject, css)
     sentence = fmt.safe_text(subject.summary.decision.sentence, 600)
+    if css == "void":
+        sentence = "This run is void: its numbers stand below for the search of the cause, and carry no verdict."
     return Headline(css, word, sentence, interval_text(subject), text, command)
 
 
@@ -78,8 +80,8 @@ def next_step(subject: Subject, css: str) -> tuple[str, str | None]:
     if css == "void":
         return "Read the findings marked void, repair their cause and run again.", None
     if css == "provisional":
-        rest = max(0, len(subject.run.plan.launches) - len(_begun(subject)))
-        text = f"{rest} planned launches are not there: let the run end, or go on with it."
+        rest = len(subject.run.plan.launches) - len(_done(subject))
+        text = f"{rest} planned launch{'es are' if rest != 1 else ' is'} not done: let the run end, or go on with it."
         return text, _command(subject, f"--resume {shlex.quote(subject.run.id)}")
     if c is not None and c.verdict in (Verdict.INCONCLUSIVE, Verdict.UNKNOWN):
         return more_launches(subject)
@@ -117,8 +119,8 @@ def _command(subject: Subject, options: str) -> str:
     return f"nimbench run {shlex.quote(fmt.safe_text(subject.scenario.name, 80))} {options}"
 
 
-def _begun(subject: Subject) -> set[int]:
-    return {one.launch.index for one in subject.data.launches}
+def _done(subject: Subject) -> set[int]:
+    return {one.launch.index for one in subject.data.launches if one.launch.status is LaunchStatus.DONE}
 
 
 def notices(subject: Subject) -> tuple[str, ...]:
@@ -131,7 +133,7 @@ def notices(subject: Subject) -> tuple[str, ...]:
 def banner(subject: Subject) -> str | None:
     """Why the page is not the last word; None for a complete run."""
     run, error = subject.run, fmt.safe_text(subject.run.error or "", 600)
-    state = f"{len(_begun(subject))} of {len(run.plan.launches)} planned launches are there."
+    state = f"{len(_done(subject))} of {len(run.plan.launches)} planned launches are done."
     match run.status:
         case RunStatus.STARTED:
             return f"Provisional: the run is still going, or was killed (its status is “started”). {state}"

@@ -55,7 +55,7 @@ def _arm_column(subject: Subject, arm: Arm) -> dict[str, str]:
     for kind in ("versions", "digests", "effective_config"):
         for name, text in _agreed([_flat(getattr(one, kind)) for one in done or launches]).items():
             column[f"{kind}.{name}"] = text
-    return {fmt.safe_text(k, 120): fmt.safe_text(v) for k, v in column.items()}
+    return {fmt.safe_text(k, 120): _fact_text(k, v) for k, v in column.items()}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -112,11 +112,11 @@ def host_facts(subject: Subject) -> tuple[Fact, ...]:
     facts |= {f"versions.{k}": v for k, v in _flat(run.versions).items()}
     facts |= {f"origin.{k}": v for k, v in _flat(run.origin).items()}
     facts |= {f"model file {k} (sha256)": v for k, v in run.model_files.items()}
-    return tuple(Fact(fmt.safe_text(k, 120), (_host_text(k, v),)) for k, v in facts.items())
+    return tuple(Fact(fmt.safe_text(k, 120), (_fact_text(k, v),)) for k, v in facts.items())
 
 
-def _host_text(name: str, text: str) -> str:
-    """A fact of the host; one whose name says bytes or seconds is shown in a unit for people."""
+def _fact_text(name: str, text: str) -> str:
+    """A fact; one whose name says bytes or seconds is shown in a unit for people."""
     for ending, unit in (("_bytes", "bytes"), ("_s", "s")):
         if name.endswith(ending):
             try:
@@ -144,7 +144,7 @@ def question_facts(subject: Subject) -> tuple[Fact, ...]:
         "stages": stages,
         "request": f"{load.input_tokens} tokens in, {load.output_tokens} tokens out, {load.api.value}, "
         f"temperature {load.temperature:g}, ignore_eos {str(load.ignore_eos).lower()}",
-        "warm-up of a stage": f"{fmt.exact(load.warmup_s, 's')} and {load.warmup_requests} requests a stream at least",
+        "warm-up of a stage": f"{fmt.exact(load.warmup_s, 's')} at least, and {load.warmup_requests} per stream",
         "load processes": str(load.workers),
         "repetitions": f"{launches.blocks} blocks kept after {launches.burn_in} of burn-in, {load.rounds} "
         f"round{'s' * (load.rounds != 1)} in each launch, mode {launches.mode}",
