@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bench.errors import InputError
 from bench.load.tokenizer import Count
 
+_OPENING = "the"  # a text's first word stands without a space before it: tokenizers count it by other rules
 _HEAD_WORDS = 16  # they name the prompt: no two prompts share a prefix, so no prefix cache can hit
 _LEAST_WORDS = 16
 _MOST_WORDS = 256
@@ -35,7 +36,7 @@ class PromptShape:
     """Everything that a load process needs to write prompts."""
 
     words: tuple[str, ...]
-    words_per_prompt: int
+    words_per_prompt: int  # after the opening one
     tail: str  # makes the length exact where the words alone cannot
     tokens: int  # of the text by the tokenizer; with `overhead` it is what was asked
     overhead: int  # tokens that the server adds: BOS, chat template
@@ -57,11 +58,11 @@ class PromptMaker:
         shape = self._shape
         digest = hashlib.blake2b(f"{self._seed}/{key}".encode(), digest_size=16).digest()
         value = int.from_bytes(digest, "big")
-        head = []
+        head = [_OPENING]
         for _ in range(min(_HEAD_WORDS, shape.words_per_prompt)):
             value, place = divmod(value, len(shape.words))
             head.append(shape.words[place])
-        rest = shape.words_per_prompt - len(head)
+        rest = shape.words_per_prompt - len(head) + 1
         if rest:
             first = int.from_bytes(digest[-4:], "big") % (len(self._starts) - 1 - rest)
             head.append(self._text[self._starts[first] : self._starts[first + rest] - 1])
@@ -72,7 +73,7 @@ def make_shape(count: Count, input_tokens: int, overhead: int, *, seed: int) -> 
     """The shape of prompts that the server will count as `input_tokens`, proved on a sample."""
     size, words = choose_words(count)
     wanted = input_tokens - overhead
-    base = count(" ".join(words[:_LEAST_WORDS])) - size * _LEAST_WORDS
+    base = count(" ".join([_OPENING, *words[:_LEAST_WORDS]])) - size * _LEAST_WORDS
     number, missing = divmod(wanted - base, size)
     if number < 1:
         raise InputError(
@@ -99,10 +100,10 @@ def verify(shape: PromptShape, count: Count, maker: PromptMaker, keys: Sequence[
 
 def choose_words(count: Count) -> tuple[int, tuple[str, ...]]:
     """(tokens per word, words) such that each word adds the same number of tokens wherever it stands."""
-    start = count("the")
+    start = count(_OPENING)
     sizes: dict[int, list[str]] = {}
     for word in CANDIDATES:
-        added = count("the" + f" {word}" * _REPEATS) - start
+        added = count(_OPENING + f" {word}" * _REPEATS) - start
         if added > 0 and added % _REPEATS == 0:
             group = sizes.setdefault(added // _REPEATS, [])
             group.append(word)
@@ -120,7 +121,7 @@ def choose_words(count: Count) -> tuple[int, tuple[str, ...]]:
 def _find_tail(count: Count, words: Sequence[str], missing: int) -> str:
     if not missing:
         return ""
-    stem = " ".join(words[:_LEAST_WORDS])
+    stem = " ".join([_OPENING, *words[:_LEAST_WORDS]])
     bare = count(stem)
     for candidate in (*CANDIDATES, *".!?;,:"):
         for text in (f" {candidate}", candidate):

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import heapq
 import json
 import os
@@ -16,16 +14,18 @@ import socket
 import ssl
 import sys
 import time
-from dataclasses import dataclass, field, fields
-from typing import Any, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs
 
+from bench.load.alarm import Alarm
 from bench.load.reference_answer import (
     STREAM_END,
     STREAM_HEAD,
     Answer,
     Asked,
     Behaviour,
+    add_options,
     event,
     plain,
     take_request,
@@ -54,28 +54,6 @@ class _Stream:
     next: int = 0
 
 
-class _Alarm:
-    """A timerfd: epoll's own timeout counts whole milliseconds, too coarse for a reference."""
-
-    def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self.fd: int = self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
-        if self.fd < 0:
-            raise OSError(ctypes.get_errno(), "timerfd_create")
-
-    def set(self, due_ns: int) -> None:
-        """Ring at `due_ns` of CLOCK_MONOTONIC."""
-        seconds, nanoseconds = divmod(due_ns, 1_000_000_000)
-        spec = (ctypes.c_long * 4)(0, 0, seconds, nanoseconds)
-        absolute = 1  # TFD_TIMER_ABSTIME
-        self._libc.timerfd_settime(self.fd, absolute, spec, None)
-
-    def clear(self) -> None:
-        """Stop ringing."""
-        with contextlib.suppress(BlockingIOError):  # it was set again since it rang
-            os.read(self.fd, 8)
-
-
 class ReferenceServer:
     """One thread, one epoll; run() serves until `until_fd` reads end of file."""
 
@@ -84,7 +62,7 @@ class ReferenceServer:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
-        self._epoll, self._alarm = select.epoll(), _Alarm()
+        self._epoll, self._alarm = select.epoll(), Alarm()
         self._connections: dict[int, _Connection] = {}
         self._due: list[tuple[int, int, _Stream]] = []
         self._completions = 0
@@ -255,24 +233,14 @@ class ReferenceServer:
             connection.sock.close()
 
 
-def _arguments() -> argparse.ArgumentParser:
+def main() -> None:
+    """Serve until stdin ends, so that no server outlives the one who started it."""
     parser = argparse.ArgumentParser(prog="python -m bench.load.reference", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")
-    hints = get_type_hints(Behaviour)
-    for item in fields(Behaviour):
-        flag = "--" + item.name.replace("_", "-")
-        if hints[item.name] is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=item.default)
-        else:
-            parser.add_argument(flag, type=float if hints[item.name] is float else int, default=item.default)
-    return parser
-
-
-def main() -> None:
-    """Serve until stdin ends, so that no server outlives the one who started it."""
-    options = vars(_arguments().parse_args())
+    add_options(parser)
+    options = vars(parser.parse_args())
     port, cert, key = options.pop("port"), options.pop("tls_cert"), options.pop("tls_key")
     tls = None
     if cert:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 
@@ -25,6 +26,17 @@ class Behaviour:
     error_after: int | None = None
     fault_every: int = 1  # only every so-many-th completion misbehaves
     split_bytes: bool = False  # each chunk in two writes, to stress parsers
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """An option for every field of Behaviour."""
+    hints = get_type_hints(Behaviour)
+    for item in fields(Behaviour):
+        flag = "--" + item.name.replace("_", "-")
+        if hints[item.name] is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=item.default)
+        else:
+            parser.add_argument(flag, type=float if hints[item.name] is float else int, default=item.default)
 
 
 @dataclass(frozen=True, slots=True)
