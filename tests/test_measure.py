@@ -225,6 +225,6 @@ def test_interrupted_run_says_so_and_keeps_its_folder(tmp_path, url):
     data = load_run(writer.folder)
     assert (data.run.status, [one.launch.status for one in data.launches]) == ("interrupted", ["interrupted"])
     assert len(data.missing) == 2
-    left = subprocess.run(["ps", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True)
+    left = subprocess.run(["ps", "-ww", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True)
     assert "bench.load.user" not in left.stdout
     assert "bench.probes.sampler" not in left.stdout
