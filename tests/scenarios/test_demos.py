@@ -22,10 +22,9 @@ NAMES = sorted(path.parent.name for path in SCENARIOS.glob("*/scenario.yaml"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_scenario_can_be_planned_with_one_buy_and_one_build_side(name):
+def test_a_scenario_can_be_planned_and_every_template_is_filled(name):
     scenario = load_scenario(str(SCENARIOS / name))
     plan = make_plan(scenario)
-    assert {arm.side for arm in scenario.arms} == {Side.BUY, Side.BUILD}
     for arm in scenario.arms:
         spec = launch_spec(scenario, arm.name, plan, scratch="/scratch")
         words = [word for command in spec.commands for word in (*command.argv, *command.files.values())]
