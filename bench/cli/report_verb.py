@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bench import analysis
-from bench.errors import InputError
+from bench.errors import InputError, PrerequisiteError
 from bench.report import read_subject, write_subject
 from bench.report.format import safe_text
 from bench.report.headline import headline
@@ -23,11 +23,23 @@ from bench.store.layout import RUN_FILE
 def command(run: str | None, results: Path, as_json: bool) -> None:
     """Rebuild the report of RUN: a folder, a run's id, or a scenario's name for its latest run. Default: the latest."""
     subject = read_subject(find_run(run, results))
-    page = write_subject(subject)
+    page = _written(subject)
     if as_json:
         click.echo(json.dumps(analysis.to_json(subject.summary), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         _show(subject, page)
+
+
+def _written(subject: Subject) -> Path:
+    try:
+        return write_subject(subject)
+    except OSError as error:
+        raise PrerequisiteError(
+            "the report cannot be written",
+            where=str(subject.data.folder),
+            got=error.strerror or str(error),
+            repair="free space there, or copy the run folder to a place of your own and report that",
+        ) from error
 
 
 def _show(subject: Subject, page: Path) -> None:

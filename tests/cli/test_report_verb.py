@@ -8,8 +8,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from bench.cli import report_verb
 from bench.cli.report_verb import command, find_run
-from bench.errors import InputError
+from bench.errors import InputError, PrerequisiteError
 from bench.vocabulary import RunStatus
 from tests.report.subjects import ARMS
 from tests.synthetic import make_run, write_run
@@ -51,6 +52,15 @@ def test_killed_run_says_what_is_missing(results):
 def test_json_is_the_summary_and_nothing_else(results):
     shown = CliRunner().invoke(command, ["20260101T000000Z-whole0", "--results", str(results), "--json"]).output
     assert json.loads(shown) == json.loads((results / "synthetic/20260101T000000Z-whole0/summary.json").read_text())
+
+
+def test_folder_that_cannot_be_written_is_one_message(results, monkeypatch):
+    def fail(_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(report_verb, "write_subject", fail)
+    error = CliRunner().invoke(report_verb.command, ["--results", str(results)]).exception
+    assert isinstance(error, PrerequisiteError) and "Read-only file system" in str(error)
 
 
 def test_report_loads_nothing_of_the_load_process(results):
