@@ -11,7 +11,7 @@ _METHOD = (
     ("launch", "One start of one arm, the unit of replication: more requests in one launch make no more launches."),
     ("block", "One launch of every arm in random order, with the same prompts. The launches of a block are compared "
      "with each other, so that slow drift of the machine cancels."),
-    ("burn-in", "The blocks before the ones that count, as many as were declared in advance; left out of every number."),
+    ("burn-in", "The blocks before the ones that count, as many as declared in advance; left out of every number."),
     ("arm's value", "Each launch gives one number; the arm's value is their geometric mean (the arithmetic mean where "
      "one of them is 0), and its 95 % interval is a t interval over launches."),
     ("ratio", "Candidate over baseline: the geometric mean of the ratios within the blocks."),
