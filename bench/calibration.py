@@ -94,6 +94,7 @@ def _row(result: LoadResult, stage: str, logs: Mapping[str, Sequence[int]], t0_n
         **{f"{name}_p{p}_s": _bound(found, p) for name, found in errors.items() for p in (50, 99)},
         "arrival_error_p99_s": _bound(np.concatenate(arrival_errors_s), 99),
         "client_cpu_s": result.client["cpu_s"][f"{stage}/0"],
+        "client_cpu_to_rows_s": result.client["cpu_to_rows_s"][f"{stage}/0"],
         "requests": requests.num_rows,
         "failed": requests.num_rows - len(first_errors_s),
         "chunks": sum(len(offsets[seq]) for seq in requests["seq"].to_pylist()),

@@ -16,7 +16,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs
 
 from bench.load.alarm import Alarm
 from bench.load.reference_answer import (
@@ -28,8 +27,8 @@ from bench.load.reference_answer import (
     add_options,
     event,
     plain,
+    plain_answer,
     take_request,
-    tokenize,
 )
 
 _NS_PER_MS = 1_000_000
@@ -124,18 +123,8 @@ class ReferenceServer:
     def _answer(self, connection: _Connection, asked: Asked, read_ns: int) -> None:
         if asked.path in ("/v1/completions", "/v1/chat/completions"):
             self._start_stream(connection, asked, read_ns)
-        elif asked.path == "/writes":
-            wanted = parse_qs(asked.query).get("request")
-            logs = [log for log in self._logs if wanted is None or log["id"] in wanted]
-            self._send(connection, plain(200, {"requests": logs}))
-        elif asked.path == "/tokenize":
-            self._send(connection, plain(200, tokenize(asked.document())))
-        elif asked.path == "/v1/models":
-            self._send(connection, plain(200, {"object": "list", "data": [{"id": "reference", "object": "model"}]}))
-        elif asked.path == "/health":
-            self._send(connection, plain(200, {"status": "ok"}))
         else:
-            self._send(connection, plain(404, {"error": f"no such path: {asked.path}"}))
+            self._send(connection, plain_answer(asked, self._logs))
 
     def _start_stream(self, connection: _Connection, asked: Asked, read_ns: int) -> None:
         self._completions += 1

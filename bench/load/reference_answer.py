@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,20 @@ def tokenize(document: dict[str, Any]) -> dict[str, Any]:
     """llama.cpp's and vLLM's answer at once."""
     count = len(str(document.get("content", document.get("prompt", ""))).split())
     return {"tokens": list(range(count)), "count": count}
+
+
+def plain_answer(asked: Asked, logs: Sequence[Mapping[str, Any]]) -> bytes:
+    """The whole answer of every route that does not stream."""
+    if asked.path == "/writes":
+        wanted = parse_qs(asked.query).get("request")
+        return plain(200, {"requests": [log for log in logs if wanted is None or log["id"] in wanted]})
+    if asked.path == "/tokenize":
+        return plain(200, tokenize(asked.document()))
+    if asked.path == "/v1/models":
+        return plain(200, {"object": "list", "data": [{"id": "reference", "object": "model"}]})
+    if asked.path == "/health":
+        return plain(200, {"status": "ok"})
+    return plain(404, {"error": f"no such path: {asked.path}"})
 
 
 class Answer:

@@ -85,11 +85,13 @@ def _read_pieces(
     read = 0
     try:
         for t_ns, piece in pieces:
-            reader.feed(piece, t_ns)
-            if reader.status == 200:
-                for body_ns, data in reader.body[read:]:
-                    completion.feed(parser.feed(data, body_ns))
-                read = len(reader.body)
+            try:
+                reader.feed(piece, t_ns)
+            finally:  # chunks before a malformed one, in the same piece, have come all the same
+                if reader.status == 200:
+                    for body_ns, data in reader.body[read:]:
+                        completion.feed(parser.feed(data, body_ns))
+                    read = len(reader.body)
         if ending.closed:
             reader.close()
     except StreamError as error:
