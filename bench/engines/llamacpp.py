@@ -71,9 +71,10 @@ class LlamaCpp:
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win."""
-        length = (f"--max-model-len={model.max_model_len}",) if model.max_model_len else ()
         start = arm.command or (site.python, "-P", str(SERVER))
-        facts = (f"--model={site.model_path}", f"--alias={model.id}", f"--port={site.ports['engine']}", *length)
+        facts = [f"--model={site.model_path}"] if site.model_path else []
+        facts += [f"--alias={model.id}", f"--port={site.ports['engine']}"]
+        facts += [f"--max-model-len={model.max_model_len}"] if model.max_model_len else []
         return Command(name="engine", argv=(*start, *facts, *serve_args, *arm.args), env=arm.env)
 
     def request_extras(self, *, ignore_eos: bool) -> Mapping[str, Any]:

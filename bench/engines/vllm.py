@@ -139,7 +139,8 @@ class Vllm:
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win; QUIET cannot be forgotten, only overridden."""
         start = arm.command or (site.python, "-m", "vllm.entrypoints.openai.api_server")
-        facts = [f"--model={site.model_path}", f"--served-model-name={model.id}"]
+        facts = [f"--model={site.model_path}"] if site.model_path else []
+        facts += [f"--served-model-name={model.id}"]
         facts += ["--host=127.0.0.1", f"--port={site.ports['engine']}"]
         facts += [f"--max-model-len={model.max_model_len}"] if model.max_model_len else []
         return Command(name="engine", argv=(*start, *facts, *serve_args, *arm.args), env=QUIET | dict(arm.env))

@@ -27,7 +27,7 @@ def wait_ready(running: Running, spec: LaunchSpec, progress: Progress) -> dict[M
     start = told = time.monotonic()
     answer = "nothing"
     while (age := time.monotonic() - start) < spec.ready_timeout_s:
-        if (exited := running.exited()) is not None:
+        if running.exited() is not None:
             time.sleep(0.1)  # its last words are still on their way into the log
             raise arm_error(running, spec, answer, age)
         if Mark.PORT_OPEN not in marks and port_opens(spec.url):
@@ -41,7 +41,6 @@ def wait_ready(running: Running, spec: LaunchSpec, progress: Progress) -> dict[M
             last = running.log_tail(1)
             progress(Event("mark", f"not ready after {age:.0f} s", {"age_s": age, "answer": answer, "log": last}))
         time.sleep(next(pause for until, pause in POLL_S if age < until))
-    assert exited is None if spec.ready_timeout_s > 0 else True
     raise arm_error(running, spec, answer, spec.ready_timeout_s)
 
 

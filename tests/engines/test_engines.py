@@ -133,3 +133,10 @@ def test_killed_silent_and_crashed_are_told_apart():
 def test_llamacpp_names_a_taken_port():
     words = "E srv start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 18080"
     assert classify("llamacpp", words, None).kind is FailureKind.PORT_TAKEN
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_a_model_that_the_scenario_does_not_name_is_left_to_the_arms_command(name):
+    site = Site(ports={"engine": 1}, scratch="/s", python="/p", model_path=None)
+    command = get_engine(name).command(arm_of(name, command=("wrap",)), MODEL, (), site)
+    assert not [word for word in command.argv if "None" in word]
