@@ -104,6 +104,8 @@ def _report(writer: RunWriter, on_block: Callable[[Path], None], progress: Progr
     """A provisional page; one that fails is told to the reader of the next one, and costs no measurement."""
     try:
         on_block(writer.folder)
+    except (Interrupted, LimitError):
+        raise
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the page, the measurement goes on
         text = f"the provisional report could not be written ({type(error).__name__}: {error})"
         progress(Event("warning", text, {"id": "report-failed"}))

@@ -107,6 +107,18 @@ def test_report_that_fails_costs_no_measurement_and_is_not_silent(tmp_path, url)
     assert any(event.kind == "warning" and "no page today" in event.text for event in events)
 
 
+def test_interrupt_during_a_report_ends_the_run(tmp_path, url):
+    writer = new_run(tmp_path, scenario(endpoint("one", url)))
+    interrupts = Interrupts()
+    with interrupts.installed(), pytest.raises(Interrupted):
+        measure(
+            writer.run.scenario, writer.run.plan, writer,
+            progress=silent, on_block=lambda _: signal.raise_signal(signal.SIGINT), shield=interrupts.shield,
+        )  # fmt: skip
+    data = load_run(writer.folder)
+    assert (data.run.status, data.missing, data.run.findings) == (RunStatus.INTERRUPTED, (), ())
+
+
 @pytest.mark.parametrize(("sleeps_s", "status", "attempts"), [([9.0, 0.0], "complete", 2), ([9.0, 9.0], "void", 2)])
 def test_launch_in_which_the_host_slept_is_void_and_tried_once_more(
     tmp_path, url, monkeypatch, sleeps_s, status, attempts
@@ -225,6 +237,7 @@ def test_interrupted_run_says_so_and_keeps_its_folder(tmp_path, url):
     data = load_run(writer.folder)
     assert (data.run.status, [one.launch.status for one in data.launches]) == ("interrupted", ["interrupted"])
     assert len(data.missing) == 2
-    left = subprocess.run(["ps", "-ww", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True)
+    listing = ["ps", "-ww", "-o", "args=", "--ppid", str(os.getpid())]
+    left = subprocess.run(listing, capture_output=True, text=True, check=True)
     assert "bench.load.user" not in left.stdout
     assert "bench.probes.sampler" not in left.stdout

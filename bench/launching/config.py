@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.engines.base import LaunchSpec
+from bench.errors import Interrupted
 from bench.probes.documents import gather_documents
 from bench.probes.hostfacts import arm_versions
 from bench.runtimes.base import Running
@@ -21,6 +22,8 @@ def learn_config(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
     documents = gather_documents(own_url, attempt.engine.documents, attempt.launch_dir.log_path)
     try:
         attempt.effective_config = dict(attempt.engine.effective_config(documents))
+    except Interrupted:
+        raise
     except Exception as error:  # noqa: BLE001 - a server may say anything: not knowing it ends no run
         text = f"what {attempt.arm.name} says of its configuration cannot be read ({type(error).__name__}: {error})"
         attempt.find("config-unreadable", text)
