@@ -56,6 +56,8 @@ def calibrate(load: Load, progress: Progress = silent) -> tuple[Mapping[str, Any
     request_s = (FIRST_MS + tokens * GAP_MS) / 1e3
     turns = max(1, math.floor(_STAGE_S / request_s))
     levels = sorted({stage.concurrency for stage in load.stages if stage.concurrency})
+    if not levels:
+        return ()  # an open loop has no level of concurrency to repeat
     short = replace(
         load,
         stages=tuple(Stage(id=f"c{level}", concurrency=level, requests=level * turns) for level in levels),

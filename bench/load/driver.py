@@ -46,7 +46,7 @@ class _Gathered:
 def drive(job: LoadJob, progress: Progress, *, watch: Callable[[], None] = lambda: None) -> LoadResult:
     """Run the whole load. Failed requests are rows; raises LoadAborted when the server answers no request any more.
 
-    `watch` is called twice a second while we wait; what it raises ends the load.
+    `watch` is called twice a second while we wait; an ArmError of its own ends the load too, rows kept.
     """
     if any(stage.concurrency is None for stage in job.load.stages):
         raise InputError("an open-loop stage cannot be driven yet", where="load.stages", expected="concurrency")
@@ -88,7 +88,7 @@ def _run_stage(
     except StageAborted as error:
         reason = f"stage {stage.id}: {error}"
     fleet.tell("stop", cut=reason is not None)
-    drained = fleet.wait("drained")
+    drained = fleet.wait("drained", ending=True)
     span = _span(stage, instants, drained)
     instants["drained"] = now_ns()
     _collect(fleet, job, stage, round_, concurrency, folder, span, instants, gathered)
@@ -136,7 +136,7 @@ def _collect(
     files = [folder / f"rows-{number}" for number in range(len(fleet.pids))]
     document = {"start_ns": span.start_ns, "end_ns": span.end_ns, "counted": span.counted}
     fleet.tell_each("rows", [{"span": document, "file": str(file)} for file in files])
-    told = fleet.wait("rows")
+    told = fleet.wait("rows", ending=True)
     found = gather_stage(
         files, first_seq=gathered.rows, ramped_s=since_s(job.t0_ns, instants["ramped"]), streams=concurrency
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.errors import NimbenchError
+from bench.errors import ArmError, NimbenchError
 
 _LOOK_S = 0.5  # how often a silent process is looked at
 
@@ -78,25 +80,23 @@ class Fleet:
             process.stdin.write(json.dumps({"do": do, **mine}).encode() + b"\n")
             process.stdin.flush()
 
-    def wait(self, event: str, *, or_event: str | None = None, timeout_s: float | None = None) -> list[dict[str, Any]]:
-        """Block until every process has told `event` (or all `or_event`, or the time is over).
+    def wait(self, event: str, *, ending: bool = False, timeout_s: float = math.inf) -> list[dict[str, Any]]:
+        """Block until every process has told `event`, or the time is over; gives what they told.
 
-        Gives what they told. Raises StageAborted, WorkerDied.
+        Raises WorkerDied and, unless the stage is being ended anyway, StageAborted.
         """
-        left_s = timeout_s
-        while not self._all(event) and not (or_event and self._all(or_event)):
-            step_s = _LOOK_S if left_s is None else min(_LOOK_S, left_s)
+        until_s = time.monotonic() + timeout_s
+        while not self._all(event):
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                return []
             try:
-                number, told = self._events.get(timeout=max(step_s, 0.0))
+                number, told = self._events.get(timeout=min(_LOOK_S, left_s))
             except queue.Empty:
-                self._look()
-                if left_s is not None:
-                    left_s -= step_s
-                    if left_s <= 0:
-                        return []
+                self._look(ending=ending)
                 continue
             self._seen.setdefault(told["event"], {})[number] = told
-            if told["event"] == "abort" and event != "drained" and event != "rows":
+            if told["event"] == "abort" and not ending:
                 raise StageAborted(told["reason"])
         told_by = self._seen.get(event, {})
         return [told_by[number] for number in sorted(told_by)]
@@ -123,8 +123,12 @@ class Fleet:
         except ValueError:
             return  # the pipe was closed by __exit__
 
-    def _look(self) -> None:
-        self._watch()
+    def _look(self, *, ending: bool) -> None:
+        try:
+            self._watch()
+        except ArmError as error:  # the rows until now are worth keeping
+            if not ending:
+                raise StageAborted(error.text) from error
         for number, process in enumerate(self._processes):
             if process.poll() is not None and self._events.empty():
                 raise self._death(number)

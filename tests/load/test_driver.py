@@ -1,5 +1,6 @@
 """Whole loads by real load processes against the reference server."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from bench.load.job import LoadJob
 from bench.load.workers import WorkerDied
 from bench.model import Load, Stage
 from bench.store.tables import CHUNKS, REQUESTS
-from bench.vocabulary import Api
+from bench.vocabulary import Api, FailureKind
 from bench.wire.request import get_once
 
 T0_NS = now_ns()
@@ -27,8 +28,9 @@ def load(*stages, **facts):
     return Load(stages=stages, **(defaults | facts))
 
 
-def run(url, traffic, progress=silent, **facts):
-    result = drive(LoadJob(url=url, model="m", load=traffic, seed=3, t0_ns=T0_NS, **facts), progress)
+def run(url, traffic, progress=silent, watch=lambda: None, **facts):
+    job = LoadJob(url=url, model="m", load=traffic, seed=3, t0_ns=T0_NS, **facts)
+    result = drive(job, progress, watch=watch)
     return result, result.requests.to_pandas()
 
 
@@ -150,7 +152,7 @@ def test_refused_and_stalled_requests_are_rows_of_their_kind(reference):
 def test_a_server_that_dies_under_load_aborts_it_and_keeps_the_rows():
     with reference_server("--first-ms", "5", "--gap-ms", "2") as url:
         server_pid = find_listener(url)
-        traffic = load(Stage(id="c", concurrency=4, duration_s=60.0))
+        traffic = load(Stage(id="c", concurrency=4, requests=100_000))
 
         def kill_soon(event):
             if event.data.get("stage"):
@@ -162,6 +164,17 @@ def test_a_server_that_dies_under_load_aborts_it_and_keeps_the_rows():
     assert {"ok", "error"} <= set(rows["status"])
     assert set(rows["error_kind"].dropna()) <= {"cut", "connect"}
     assert isinstance(caught.value, ArmError)
+
+
+def test_a_watcher_that_finds_the_arm_dead_ends_the_load_and_the_rows_are_kept(reference):
+    def watch():
+        if next(calls) > 2:
+            raise ArmError(FailureKind.CRASHED, "the arm is gone", repair="none")
+
+    calls = itertools.count()
+    with pytest.raises(LoadAborted, match="the arm is gone") as caught:
+        run(reference(), load(Stage(id="c", concurrency=2, requests=100_000)), watch=watch)
+    assert caught.value.result.requests.num_rows > 0
 
 
 def find_listener(url):
