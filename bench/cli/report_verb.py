@@ -44,7 +44,7 @@ def _written(subject: Subject) -> Path:
 
 def _show(subject: Subject, page: Path) -> None:
     top = headline(subject)
-    click.echo(top.sentence if top.sentence.startswith(top.word) else f"{top.word}: {top.sentence}")
+    click.echo(top.sentence if top.sentence.startswith(top.word) else f"{top.word}. {top.sentence}")
     click.echo(f"next: {top.next}" + (f"\n  {top.command}" if top.command else ""))
     if subject.data.missing:
         click.echo(f"missing, {len(subject.data.missing)} in all:")

@@ -62,6 +62,7 @@ class Group:
     baseline: str
     candidate: str
     rows: tuple[Row, ...]
+    silent: tuple[Row, ...]  # neither arm has a number: named with the reason below the table, not drawn in it
     axis: Axis  # the common axis of the drawings: both ends and the middle, as ratios
 
 
@@ -74,8 +75,15 @@ def groups(subject: Subject) -> tuple[Group, ...]:
         mine = [c for c in subject.summary.comparisons if (c.baseline, c.candidate) == (baseline, candidate)]
         mine.sort(key=lambda c: (c.role is not Role.PRIMARY, _stage_place(c, stages)))
         span = log_span(mine)
-        found.append(Group(baseline, candidate, tuple(row(subject, c, span) for c in mine), axis_of(span)))
+        rows, silent = (
+            tuple(row(subject, c, span) for c in mine if _is_silent(c) is wanted) for wanted in (False, True)
+        )
+        found.append(Group(baseline, candidate, rows, silent, axis_of(span)))
     return tuple(found)
+
+
+def _is_silent(c: Comparison) -> bool:
+    return c.role is not Role.PRIMARY and c.baseline_value is None and c.candidate_value is None
 
 
 def _stage_place(comparison: Comparison, stages: list[str]) -> int:

@@ -57,7 +57,15 @@ def _comparisons(subject: Subject) -> list[str]:
             )  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
+        if group.silent:
+            lines += ["Not known:", ""]
+            lines += [f"- {_silent(row)}" for row in group.silent]
+            lines.append("")
     return lines
+
+
+def _silent(row: comparisons.Row) -> str:
+    return f"{escaped(glossary.label(row.metric))}, {escaped(row.where)}: {escaped(row.reason or row.word)}"
 
 
 def _launches(subject: Subject) -> list[str]:
