@@ -137,7 +137,7 @@ class ProcessArm:
         return self._exited
 
     def marks_ns(self) -> Mapping[Mark, int]:
-        """Created and started: the first command; first log: whichever spoke first."""
+        """Of the engine, which is the first command: a sidecar's words would hide its silence."""
         self._read_events()
         return dict(self._marks)
 
@@ -195,8 +195,8 @@ class ProcessArm:
             self._pids[event["name"]] = event["pid"]
             self._marks.setdefault(Mark.CREATED, event["created_ns"])
             self._marks.setdefault(Mark.PROCESS_STARTED, event["t_ns"])
-        elif kind == "first_log":
-            self._marks.setdefault(Mark.FIRST_LOG, event["t_ns"])
+        elif kind == "first_log" and event["name"] == self._spec.commands[0].name:
+            self._marks[Mark.FIRST_LOG] = event["t_ns"]
         elif kind == "refused":
             self._refused = event["text"]
         elif kind == "exited" and self._exited is None:
