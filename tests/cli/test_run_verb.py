@@ -233,3 +233,22 @@ def test_results_folder_that_cannot_be_written_fails_before_anything_starts(plac
     (tmp_path / "file").write_text("")
     code, text = refused(place, "--results", tmp_path / "file" / "results")
     assert (code, "results cannot be written here" in text) == (2, True)
+
+
+WITHOUT_THE_RUN_EXTRA = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("psutil", "locust", "prometheus_client"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from bench.cli import main
+main()
+"""
+
+
+def test_base_install_says_which_extra_runs_scenarios():
+    words = [sys.executable, "-c", WITHOUT_THE_RUN_EXTRA, "run", "demo"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "nimbench[run,demo]" in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr
