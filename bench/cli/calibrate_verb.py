@@ -15,8 +15,8 @@ from bench.model import Load, Stage
 
 @click.command(name="calibrate")
 @click.option("--concurrency", "levels", multiple=True, type=click.IntRange(min=1), help="Streams; repeatable.")
-@click.option("--input-tokens", type=click.IntRange(min=1), default=128, show_default=True)
-@click.option("--output-tokens", type=click.IntRange(min=1), default=128, show_default=True)
+@click.option("--input-tokens", type=click.IntRange(min=1), default=128, show_default=True, help="Length of a prompt.")
+@click.option("--output-tokens", type=click.IntRange(min=1), default=128, show_default=True, help="Tokens an answer.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Load processes.")
 @click.option("--json", "as_json", is_flag=True, help="Only JSON on stdout.")
 def command(levels: tuple[int, ...], input_tokens: int, output_tokens: int, workers: int, as_json: bool) -> None:

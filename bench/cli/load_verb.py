@@ -55,7 +55,13 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 @click.option("--input-tokens", type=click.IntRange(min=1), required=True, help="Exact length of every prompt.")
 @click.option("--output-tokens", type=click.IntRange(min=1), required=True, help="max_tokens of every request.")
 @click.option("--rate", type=float, help="Open loop, requests per second: not there yet.")
-@click.option("--api", type=click.Choice([str(api) for api in Api]), default="completions", show_default=True)
+@click.option(
+    "--api",
+    type=click.Choice([str(api) for api in Api]),
+    default="completions",
+    show_default=True,
+    help="The OpenAI route that the requests use.",
+)
 @click.option("--tokenizer", default="server", show_default=True, metavar="PATH", help="A tokenizer.json, or `server`.")
 @click.option("--requests-out", type=click.Path(dir_okay=False, path_type=Path), help="Write every request as Parquet.")
 @click.option("--warmup-requests", type=click.IntRange(min=0), default=0, show_default=True, help="Per stream, first.")
