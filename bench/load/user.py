@@ -15,6 +15,8 @@ import resource
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ class StreamUser(locust.User):
     @locust.task
     def stream(self) -> None:
         """Run the stream through the whole stage."""
-        self.environment.stage.run_stream(self._fire)
+        _or_end(self.environment.stage.run_stream, self._fire)
         raise StopUser
 
     def _fire(self, sent: Sent) -> None:
@@ -96,7 +98,7 @@ class LoadProcess:
     def do_go(self, start_ns: int) -> None:
         """Start the streams; every process starts at the same instant."""
         self._stage.go(start_ns)
-        gevent.spawn(self._report_drained)
+        gevent.spawn(_or_end, self._report_drained)
 
     def do_window(self, start_ns: int, end_ns: int | None) -> None:
         """Measure from `start_ns`, until `end_ns` or until the stage's count is reached."""
@@ -153,6 +155,18 @@ class LoadProcess:
             first_start_ns=min((sent.start_ns for sent in measured), default=None),
             last_end_ns=max((sent.end_ns for sent in measured), default=None),
         )
+
+
+def _or_end(step: Callable[..., None], *arguments: Any) -> None:
+    """A defect ends the process, and the driver shows its last lines.
+
+    Locust would log it and begin the stream again, and the driver would wait for ever for what was lost.
+    """
+    try:
+        step(*arguments)
+    except Exception:  # noqa: BLE001 - whatever it is, going on would hang
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _quieten_collector() -> None:

@@ -197,6 +197,18 @@ def test_a_load_process_that_dies_is_told(reference):
         run(reference(), load(Stage(id="c", concurrency=2, duration_s=60.0)), kill_first)
 
 
+def test_a_defect_in_a_stream_ends_the_load_and_is_told(reference, tmp_path, monkeypatch):
+    url = reference()
+    (tmp_path / "sitecustomize.py").write_text(
+        "from bench.load.prompts import PromptMaker\n"
+        "def broken(self, key):\n    raise LookupError(key)\n"
+        "PromptMaker.prompt = broken\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(WorkerDied, match="LookupError"):
+        run(url, load(Stage(id="c", concurrency=2, duration_s=60.0)))
+
+
 def test_an_encrypted_server_is_loaded(tmp_path, monkeypatch):
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
