@@ -10,6 +10,8 @@ from typing import Any
 from bench.wire.sse import SseEvent, StreamError
 
 _REASONING = ("reasoning_content", "reasoning")
+_MOST_COUNT = 1 << 31  # tokens: what is beyond is no count
+_MOST_REASON_CHARACTERS = 64
 
 
 class ServerErrorEvent(Exception):
@@ -46,7 +48,9 @@ class Completion:
             return []
         if all(count is not None for count in self._running):
             counts = [count or 0 for count in self._running]
-            return [b - a for a, b in zip([0, *counts], counts, strict=False)]
+            steps = [b - a for a, b in zip([0, *counts], counts, strict=False)]
+            if min(steps) >= 0:
+                return steps
         return [1] * len(self.chunk_ns) if self.output_tokens == len(self.chunk_ns) else None
 
     def _same_shape(self, data: bytes) -> bool:
@@ -71,7 +75,7 @@ class Completion:
             raise ServerErrorEvent(text[:500])
         try:
             document = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise StreamError(f"an event that is not JSON: {text[:120]!r}") from None
         if not isinstance(document, dict):
             raise StreamError(f"an event that is not a JSON object: {text[:120]!r}")
@@ -83,10 +87,13 @@ class Completion:
         usage = document.get("usage")
         if isinstance(usage, dict):
             self._read_usage(usage)
-        for choice in document.get("choices") or ():
+        choices = document.get("choices") or []
+        if not isinstance(choices, list):
+            raise StreamError("choices that are not a list")
+        for choice in choices:
             if not isinstance(choice, dict):
                 raise StreamError("a choice that is not a JSON object")
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            self.finish_reason = _reason(choice.get("finish_reason")) or self.finish_reason
             answer, reasoning = _texts(choice)
             if answer and self.first_answer_ns is None:
                 self.first_answer_ns = event.t_ns
@@ -95,7 +102,7 @@ class Completion:
                 self._running.append(_count(usage, "completion_tokens"))
             if self.text is not None:
                 self.text.append(answer)
-            elif answer and usage is None and len(document["choices"]) == 1:
+            elif answer and usage is None and len(choices) == 1:
                 self._like = _surroundings(event.data, answer) if not choice.get("finish_reason") else None
 
     def _read_usage(self, usage: dict[str, Any]) -> None:
@@ -109,19 +116,34 @@ def _texts(choice: dict[str, Any]) -> tuple[str, str]:
     """(answer, reasoning) of one choice, of either route."""
     delta = choice.get("delta")
     if not isinstance(delta, dict):
-        return choice.get("text") or "", ""
-    reasoning = next((delta[name] for name in _REASONING if delta.get(name)), "")
-    return delta.get("content") or "", reasoning
+        return _text(choice, "text"), ""
+    reasoning = next((text for name in _REASONING if (text := _text(delta, name))), "")
+    return _text(delta, "content"), reasoning
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    if value is not None and not isinstance(value, str):
+        raise StreamError(f"{name} that is not a text but {type(value).__name__}")
+    return value or ""
+
+
+def _reason(value: object) -> str | None:
+    """Bounded, and without the halves of surrogate pairs that JSON allows and UTF-8 does not."""
+    if not isinstance(value, str | int):
+        return None
+    return str(value)[:_MOST_REASON_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 def _count(usage: object, name: str) -> int | None:
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_COUNT
+    return value if is_count else None
 
 
 def _surroundings(data: bytes, answer: str) -> tuple[bytes, bytes] | None:
     """The bytes before and after the text, where the text stands in `data` once, plainly, as the value of its key."""
-    quoted = json.dumps(answer, ensure_ascii=False).encode()
+    quoted = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")  # half a pair matches nothing
     for key in (b'"text":', b'"content":', b'"text": ', b'"content": '):
         whole = key + quoted
         if data.count(whole) == 1 and data.count(key) == 1:

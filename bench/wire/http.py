@@ -6,6 +6,7 @@ from bench.wire.sse import StreamError
 
 MOST_HEAD_BYTES = 64 * 1024
 MOST_BODY_BYTES = 256 * 1024 * 1024
+_MOST_DIGITS = 18  # of a length
 _MOST_CHUNK_LINE = 4096
 
 
@@ -95,7 +96,7 @@ class ResponseReader:
         elif self.headers.get("transfer-encoding", "").lower().endswith("chunked"):
             self.framing, self._state = "chunked", "chunk_line"
         elif length is not None:
-            if not (length.isascii() and length.isdigit()):
+            if not (length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS):
                 raise StreamError(f"not a content-length: {length[:40]!r}")
             self.framing, self._left = "length", int(length)
             self.complete = self._left == 0

@@ -85,3 +85,31 @@ def test_an_error_event_is_seen_whatever_its_data():
 def test_other_data_is_a_bad_stream(data):
     with pytest.raises(StreamError):
         completion(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 100_000,
+        b'{"choices":5}',
+        b'{"choices":[{"text":["a"]}]}',
+        b'{"choices":[{"delta":{"content":{"a":1}}}]}',
+    ],
+)
+def test_documents_of_another_shape_are_a_bad_stream(data):
+    with pytest.raises(StreamError):
+        completion(data)
+
+
+def test_half_a_surrogate_pair_is_a_token_like_any_other():
+    found = completion(text("\ud83d"), text("\ude00"), text("c", "\ud83d"), b"[DONE]")
+    assert list(found.chunk_ns) == [0, 1, 2]
+    assert found.finish_reason == "?"
+
+
+def test_counts_that_cannot_be_are_not_known():
+    usage = {"prompt_tokens": -1, "completion_tokens": 10**30}
+    found = completion(text("a", usage={"completion_tokens": 5}), text("b", usage={"completion_tokens": 3}))
+    assert found.chunk_tokens() is None
+    found = completion(text("a"), {"choices": [], "usage": usage})
+    assert (found.prompt_tokens, found.output_tokens) == (None, None)
