@@ -84,9 +84,10 @@ def _row(result: LoadResult, stage: str, logs: Mapping[str, Sequence[int]], t0_n
     offsets = dict(zip(result.chunks["seq"].to_pylist(), result.chunks["offsets_us"].to_pylist(), strict=True))
     first_errors_s, gap_errors_s, arrival_errors_s = [], [np.zeros(0)], [np.zeros(0)]
     for row in requests.select(["seq", "prompt_id", "start_s", "first_token_s", "status"]).to_pylist():
-        wrote_s = (np.asarray(logs[f"nimbench-{_SEED}-{row['prompt_id']}"], dtype=np.int64) - t0_ns) * 1e-9
+        writes_ns = logs.get(f"nimbench-{_SEED}-{row['prompt_id']}", ())  # none where it never reached the server
+        wrote_s = (np.asarray(writes_ns, dtype=np.int64) - t0_ns) * 1e-9
         came_s = row["start_s"] + np.asarray(offsets[row["seq"]]) * 1e-6
-        if row["status"] != RequestStatus.OK or len(wrote_s) != len(came_s):
+        if row["status"] != RequestStatus.OK or not len(wrote_s) or len(wrote_s) != len(came_s):
             continue  # counted below as a failure: without all chunks there is nothing to compare
         first_errors_s.append(row["first_token_s"] - wrote_s[0])
         gap_errors_s.append(np.abs(np.diff(came_s) - np.diff(wrote_s)))
