@@ -22,9 +22,8 @@ def check(scenario: Scenario | None, plan: Plan | None = None, *, results: Path 
 def require(scenario: Scenario, plan: Plan, *, results: Path = Path("results")) -> None:
     """Raise one error with everything that a run of this plan would miss."""
     missing = [found for found in check(scenario, plan, results=results) if found.needed and not found.ok]
-    errors = [
-        PrerequisiteError(lack.name, expected=lack.expected, got=lack.found, repair=lack.repair) for lack in missing
-    ]
+    lacks = dict.fromkeys((lack.name, lack.expected, lack.found, lack.repair) for lack in missing)  # arms may share one
+    errors = [PrerequisiteError(name, expected=want, got=got, repair=repair) for name, want, got, repair in lacks]
     if len(errors) == 1:
         raise errors[0]
     if errors:
