@@ -30,6 +30,7 @@ from bench.wire.sse import StreamError
 _epoll = gevent.monkey.get_original("select", "epoll")  # gevent hides it: it blocks, but not with a timeout of 0
 _EPOLLIN = 1
 _RECV_BYTES = 16384
+_STALE_NS = 1_000_000_000  # a close that crossed our request comes within a round trip; later, the server gave it up
 _CHUNKED_END = b"0\r\n\r\n"
 RecvMsg: TypeAlias = Callable[[int, int], tuple[bytes, list[Any], int, Any]]
 _STREAM_END = b"data: [DONE]\n\n\r\n0\r\n\r\n"  # JSON escapes line feeds: this cannot be inside a chunk of an answer
@@ -147,7 +148,8 @@ class StreamClient:
         """One request and its answer into `sent`; every failure is an ending, nothing is raised."""
         reused = self._sock is not None and self._reactor.reads(self._sock.fileno())
         self._attempt(request, sent)
-        if reused and not sent.data and (sent.ending.closed or sent.ending.kind is ErrorKind.CUT):
+        was_closed = not sent.data and (sent.ending.closed or sent.ending.kind is ErrorKind.CUT)
+        if reused and was_closed and sent.end_ns - sent.start_ns < _STALE_NS:
             self._attempt(request, sent)  # the server had just closed the idle connection: no answer was begun
 
     def cut(self) -> None:
@@ -163,7 +165,7 @@ class StreamClient:
             self._sock = None
 
     def _attempt(self, request: bytes, sent: Sent) -> None:
-        sent.start_ns, sent.ending = time.monotonic_ns(), Ending()
+        sent.start_ns, sent.ending, sent.failed = time.monotonic_ns(), Ending(), False
         try:
             with gevent.Timeout(self._timeout_s, TimeoutError()):
                 self._connect()

@@ -1,10 +1,13 @@
 """Whole loads by real load processes against the reference server."""
 
+import contextlib
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -14,6 +17,7 @@ from bench.errors import ArmError
 from bench.events import silent
 from bench.load.driver import LoadAborted, drive
 from bench.load.job import LoadJob
+from bench.load.reference_answer import STREAM_HEAD, Answer, Behaviour, plain_answer, take_request
 from bench.load.workers import WorkerDied
 from bench.model import Load, Stage
 from bench.store.tables import CHUNKS, REQUESTS
@@ -195,6 +199,44 @@ def test_a_load_process_that_dies_is_told(reference):
 
     with pytest.raises(WorkerDied, match="load process 0 ended with -9"):
         run(reference(), load(Stage(id="c", concurrency=2, duration_s=60.0)), kill_first)
+
+
+def serve_sulkily(connection, pause_s):
+    """Answer, but give every second completion of a connection up after `pause_s`, without a byte."""
+    received, completions = bytearray(), 0
+    with connection:
+        while data := connection.recv(65536):
+            received += data
+            while asked := take_request(received):
+                if "completions" not in asked.path:
+                    connection.sendall(plain_answer(asked, []))
+                    continue
+                completions += 1
+                if completions % 2 == 0:
+                    time.sleep(pause_s)
+                    return
+                answer = Answer(1, asked.document(), False, Behaviour())
+                chunks = b"".join(answer.chunk(index) for index in range(answer.chunks))
+                connection.sendall(STREAM_HEAD + chunks + answer.end())
+
+
+@pytest.mark.parametrize(("pause_s", "failures"), [(0.0, 0), (1.2, 2)])
+def test_only_a_close_that_crossed_the_request_is_tried_again(pause_s, failures):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    thread = threading.Thread(target=serve_sulkily, args=(listener.accept()[0], pause_s), daemon=True)
+                    thread.start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        _, rows = run(f"http://127.0.0.1:{listener.getsockname()[1]}", load(Stage(id="c", concurrency=1, requests=4)))
+        listener.shutdown(socket.SHUT_RDWR)
+    assert list(rows["error_kind"].dropna()) == ["cut"] * failures
+    if not failures:
+        idle_s = rows["start_s"].shift(-1) - rows["end_s"]
+        assert idle_s[1:].min() < 0.05  # a request that was answered is no failure: nobody pauses for it
 
 
 def test_a_defect_in_a_stream_ends_the_load_and_is_told(reference, tmp_path, monkeypatch):
