@@ -34,7 +34,7 @@ Errors: TypeAlias = Sequence[float] | np.ndarray[Any, Any]
 @contextmanager
 def reference_server(*arguments: str) -> Iterator[str]:
     """The URL of a reference server in its own process."""
-    command = [sys.executable, "-m", "bench.load.reference", *arguments]
+    command = [sys.executable, "-P", "-m", "bench.load.reference", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
         try:

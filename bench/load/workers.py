@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,21 +64,17 @@ class Fleet:
     def tell(self, do: str, **facts: Any) -> None:
         """One command to every process."""
         self._seen = {} if do == "stage" else self._seen
-        line = json.dumps({"do": do, **facts}).encode() + b"\n"
-        for number, process in enumerate(self._processes):
+        self.tell_each(do, [facts] * len(self._processes))
+
+    def tell_each(self, do: str, facts: Sequence[Mapping[str, Any]]) -> None:
+        """A command of its own to each process."""
+        for number, (process, mine) in enumerate(zip(self._processes, facts, strict=True)):
             assert process.stdin is not None
             try:
-                process.stdin.write(line)
+                process.stdin.write(json.dumps({"do": do, **mine}).encode() + b"\n")
                 process.stdin.flush()
             except OSError:
                 raise self._death(number) from None
-
-    def tell_each(self, do: str, facts: Iterable[Mapping[str, Any]]) -> None:
-        """A command of its own to each process."""
-        for process, mine in zip(self._processes, facts, strict=True):
-            assert process.stdin is not None
-            process.stdin.write(json.dumps({"do": do, **mine}).encode() + b"\n")
-            process.stdin.flush()
 
     def wait(self, event: str, *, ending: bool = False, timeout_s: float = math.inf) -> list[dict[str, Any]]:
         """Block until every process has told `event`, or the time is over; gives what they told.
@@ -109,7 +105,7 @@ class Fleet:
         path.write_text(json.dumps(spec))
         with (self._folder / f"worker-{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bench.load.user", str(path)],
+                [sys.executable, "-P", "-m", "bench.load.user", str(path)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
         self._processes.append(process)
