@@ -184,7 +184,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     out_fd = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not end up between status lines
-    LoadProcess(json.loads(Path(sys.argv[1]).read_text()), out_fd).run()
+    path = Path(sys.argv[1])
+    spec = json.loads(path.read_text())
+    path.unlink()  # its headers may hold a key, and a killed run leaves its temporary folder behind
+    LoadProcess(spec, out_fd).run()
 
 
 if __name__ == "__main__":
