@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,7 +54,9 @@ class Supervisor:
         self.spec, self.t0_ns = spec, int(spec["t0_ns"])
         self.children: list[Child] = []
         self.log = Path(spec["log_path"]).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the program
-        self.clean = Redactor().text
+        known = [os.environ, *(command["env"] for command in spec["commands"])]  # what an arm knows, it may print
+        named = {f"{number}/{name}": value for number, env in enumerate(known) for name, value in env.items()}
+        self.clean = Redactor(named).text
         self.selector = selectors.DefaultSelector()
         self.is_told_to_stop = False
         self.is_orphan = False
@@ -105,15 +108,27 @@ class Supervisor:
         """One round: read what there is, reap who ended, look for the parent."""
         for key, _ in self.selector.select(wait_s):
             if isinstance(key.data, Child):
-                self.pump(key.data, key.fileobj)  # type: ignore[arg-type]
+                with self.surviving_a_full_disk():
+                    self.pump(key.data, key.fileobj)  # type: ignore[arg-type]
             elif key.data == "wakeup":
                 os.read(key.fd, 4096)
             else:
                 self.read_orders(key.fd)
-        self.log.flush()
+        with self.surviving_a_full_disk():
+            self.log.flush()
         self.reap()
         if os.getppid() != self.spec["parent_pid"]:
             self.is_orphan = True
+
+    @contextlib.contextmanager
+    def surviving_a_full_disk(self) -> Iterator[None]:
+        """It costs the rest of the log; it must not cost the watch over the processes, which would outlive us."""
+        try:
+            yield
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"the log ends here: {error}\n")
+            self.log = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program
 
     def read_orders(self, descriptor: int) -> None:
         """`stop`, or the end of input."""
@@ -157,13 +172,8 @@ class Supervisor:
                 if child.process.pid == pid:
                     code = os.waitstatus_to_exitcode(status)
                     child.alive, child.process.returncode = False, code
-                    emit(
-                        event="exited",
-                        name=child.name,
-                        code=code if code >= 0 else None,
-                        signal=-code if code < 0 else None,
-                        t_ns=time.monotonic_ns(),
-                    )
+                    end = {"code": code, "signal": None} if code >= 0 else {"code": None, "signal": -code}
+                    emit(event="exited", name=child.name, **end, t_ns=time.monotonic_ns())
 
     def end(self) -> None:
         """Politely, then by force; returns when nothing that we started is left."""

@@ -153,6 +153,23 @@ def test_a_child_sees_the_arms_environment_and_none_of_the_users(tmp_path, monke
     assert "nvapi-secret-value" not in (tmp_path / "server.log").read_text()
 
 
+def test_a_secret_of_the_arm_itself_does_not_reach_the_log(tmp_path):
+    code = "import os, time; print('key', os.environ['HF_TOKEN'], flush=True); time.sleep(600)"
+    with started(spec_of(python_command(code, env={"HF_TOKEN": "hf-secret-value"})), tmp_path) as running:
+        assert until(lambda: running.log_tail())
+    assert (tmp_path / "server.log").read_text().endswith(" engine key [redacted]\n")
+
+
+def test_a_full_disk_costs_the_log_and_leaves_nobody_behind(tmp_path):
+    (tmp_path / "server.log").symlink_to("/dev/full")
+    side = python_command(DAEMON, str(tmp_path / "pid"), name="side")
+    with started(spec_of(python_command("import time; time.sleep(600)"), side), tmp_path) as running:
+        pid = read_pid(tmp_path / "pid")
+        assert until(lambda: "No space left" in (tmp_path / "supervisor.err").read_text())
+        assert running.exited() is None
+    assert until(lambda: not is_alive(pid), 2.0)
+
+
 def test_files_of_a_command_lie_in_the_scratch_folder_before_it_starts(tmp_path):
     code = "import time; print(open('conf/a.conf').read(), flush=True); time.sleep(600)"
     with started(spec_of(python_command(code, files={"conf/a.conf": "hello file"})), tmp_path) as running:
