@@ -31,7 +31,8 @@ PASSED_ON = ("HOME", "LANG", "TMPDIR")  # all that a child sees of the user's en
 
 def start_processes(spec: LaunchSpec, arm: Arm, *, t0_ns: int, log_path: Path, scratch: Path) -> ProcessArm:
     """Write the commands' files and start the supervisor; returns when every command has been started."""
-    require_free_port(spec.url)
+    for url in {spec.url, spec.metrics_url or spec.url}:  # the entry's port, and the engine's behind a sidecar
+        require_free_port(url)
     for command in spec.commands:
         for name, text in command.files.items():
             path = scratch / name
@@ -109,9 +110,9 @@ class ProcessArm:
         """Every command runs, or ArmError says which could not be executed."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while len(self._pids) < len(self._spec.commands):
-            self._read_events()
-            if self._refused or self._exited or time.monotonic() > deadline:
-                text = self._refused or f"the arm's processes could not be started within {START_TIMEOUT_S:.0f} s"
+            exited = self.exited()
+            if self._refused or exited or time.monotonic() > deadline:
+                text = self._refused or self._last_words() or f"no start of its processes in {START_TIMEOUT_S:.0f} s"
                 if self._exited and self._exited.command in self._pids:
                     return  # it did start: wait_ready tells why it ended
                 raise ArmError(
@@ -122,6 +123,13 @@ class ProcessArm:
                     log_tail=self.log_tail(),
                 )
             time.sleep(0.002)
+
+    def _last_words(self) -> str | None:
+        """Of the supervisor, where that is what ended."""
+        if self._process.poll() is None:
+            return None
+        lines = (self._scratch / "supervisor.err").read_text(errors="replace").strip().splitlines()
+        return f"the supervisor ended before it had started everything: {lines[-1][:300] if lines else 'no word'}"
 
     def pids(self) -> Mapping[str, int]:
         """Root process of each command."""

@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
@@ -130,6 +132,23 @@ def test_a_port_that_is_taken_is_found_before_the_start(tmp_path):
         with pytest.raises(ArmError) as caught, started(spec, tmp_path):
             pass
     assert caught.value.kind is FailureKind.PORT_TAKEN
+
+
+def test_an_engines_port_behind_a_sidecar_is_looked_at_too(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        spec = replace(
+            spec_of(python_command("pass")), metrics_url=f"http://127.0.0.1:{other.getsockname()[1]}/metrics"
+        )
+        with pytest.raises(ArmError, match="cannot be had"), started(spec, tmp_path):
+            pass
+
+
+def test_a_supervisor_that_cannot_run_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    began_s = time.monotonic()
+    with pytest.raises(ArmError, match="the supervisor ended"), started(spec_of(python_command("pass")), tmp_path):
+        pass
+    assert time.monotonic() - began_s < 10
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path):
