@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
@@ -62,9 +63,11 @@ def run_scenario(
 class Job:
     """What is to be measured, checked, with nothing started yet."""
 
-    def __init__(self, scenario: Scenario, plan: Plan, open_folder: Callable[[dict[str, str]], RunWriter]) -> None:
+    def __init__(
+        self, scenario: Scenario, plan: Plan, results: Path, open_folder: Callable[[dict[str, str]], RunWriter]
+    ) -> None:
         self.scenario, self.plan, self._open_folder = scenario, plan, open_folder
-        doctor.require(scenario, plan)
+        doctor.require(scenario, plan, results=results)
 
     def open(self, progress: Progress) -> RunWriter:
         """Build what the arms need, then make or reopen the run folder."""
@@ -91,10 +94,11 @@ def _new_job(name: str | None, mode: str | None, sets: tuple[str, ...], results:
         origin = {"tool": "nimbench", "mode": mode, "sets": list(sets), **project_commit()}
         folder = Path(results).absolute()
         writer = create_run(folder, scenario, plan, host=host_facts(), versions=versions(), origin=origin)
+        _hold(writer.folder)
         writer.update(model_files=files)
         return writer
 
-    return Job(scenario, plan, open_folder)
+    return Job(scenario, plan, Path(results), open_folder)
 
 
 def _resumed_job(run: str, name: str | None, mode: str | None, sets: tuple[str, ...], results: str) -> Job:
@@ -103,19 +107,33 @@ def _resumed_job(run: str, name: str | None, mode: str | None, sets: tuple[str, 
             "a resumed run keeps its own mode and settings", where="--resume", repair="drop --mode and --set"
         )
     data = _find_run(run, results)
+    _hold(data.folder)
     require_unfinished(data)
     _require_writable(data.folder)
     origin = data.run.origin
     scenario = load_scenario(
         name or data.run.scenario.name, mode=origin.get("mode"), sets=tuple(origin.get("sets", ()))
     )
-    return Job(scenario, data.run.plan, lambda files: reopen(data, scenario, files))
+    return Job(scenario, data.run.plan, data.folder, lambda files: reopen(data, scenario, files))
 
 
 def _find_run(run: str, results: str) -> RunData:
     """By path, else by id below the results folder."""
     found = sorted(Path(results).glob(f"*/{run}")) if Path(run).name == run and not Path(run).exists() else []
     return load_run(found[0].absolute() if found else Path(run).absolute())
+
+
+def _hold(folder: Path) -> None:
+    """Until this process ends: two that measure into one folder, on one machine, spoil each other's numbers."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise InputError(
+            "this run is still being measured", where=str(folder), got=error.strerror,
+            repair="wait for the process that measures it, or end it",
+        ) from error  # fmt: skip
 
 
 def _require_writable(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """`nimbench run` on real llama.cpp: killed, resumed and interrupted, resumed and complete; one run folder."""
 
+import fcntl
 import json
 import os
 import signal
@@ -210,6 +211,14 @@ def test_complete_run_is_not_resumed(place, resumed):
     code, text = refused(place, "--resume", resumed[0])
     assert code == 2
     assert "this run is complete" in text
+
+
+def test_run_that_is_still_being_measured_is_not_resumed(place, killed):
+    handle = os.open(killed[0], os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as a process that measures does
+    code, text = refused(place, "--resume", killed[0])
+    os.close(handle)
+    assert (code, "still being measured" in text) == (2, True)
 
 
 def test_resumed_run_must_be_the_same_question(place, killed, tmp_path):
