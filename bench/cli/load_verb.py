@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.analysis.metrics import stage_values
+from bench.cli.interrupts import Interrupts
 from bench.clock import now_ns
 from bench.errors import ArmError, InputError, PrerequisiteError
 from bench.events import Event
@@ -81,15 +82,16 @@ def command(**options: Any) -> None:
     _require_server(job)
     failure: ArmError | None = None
     try:
-        result = drive(job, _say)
+        with Interrupts().installed():  # SIGTERM too: nothing is left behind
+            result = drive(job, _say)
     except LoadAborted as error:
         result, failure = error.result, error
-    if out:
-        pq.write_table(result.requests, out)
     document = summarise_load(result)
     if not document["requests"] or document["errors"] == document["requests"]:
         failure = failure or _all_failed(result)
     click.echo(json.dumps(document, indent=2) if options["as_json"] else _text(document))
+    if out:
+        _write(result.requests, out)
     if failure:
         raise failure
     if document["errors"]:
@@ -156,6 +158,17 @@ def _require_server(job: LoadJob) -> None:
             where=job.url,
             repair="start it, or mind the port",
         )
+
+
+def _write(requests: pa.Table, out: Path) -> None:
+    """After the numbers are shown: a file that cannot be written does not cost them."""
+    try:
+        pq.write_table(requests, out)
+    except OSError as error:
+        raise PrerequisiteError(
+            "the requests cannot be written", where=str(out), got=error.strerror or str(error),
+            repair="give --requests-out a file in a folder of yours",
+        ) from error  # fmt: skip
 
 
 def _all_failed(result: LoadResult) -> ArmError:
