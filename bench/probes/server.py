@@ -22,12 +22,12 @@ class Exposition:
 
 
 def parse_exposition(text: str, metric_names: Mapping[str, str]) -> Exposition:
-    """The metrics asked for, each summed over its labels.
+    """The metrics asked for, each summed over its labels; of several names for one of ours the first in the table.
 
     Line by line, because the parser stops at the first bad line; and only the lines asked for, because an engine
     shows hundreds.
     """
-    values: dict[str, float] = {}
+    values: dict[str, dict[str, float]] = {}  # ours -> theirs -> sum
     dropped = 0
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
@@ -35,11 +35,21 @@ def parse_exposition(text: str, metric_names: Mapping[str, str]) -> Exposition:
         name = _NAME.match(line)
         ours = _our_name(name[0], metric_names) if name else None
         value = _value(line) if ours else None
-        if ours and value is not None and math.isfinite(value):
-            values[ours] = values.get(ours, 0.0) + value
+        if name and ours and value is not None and math.isfinite(value):
+            sums = values.setdefault(ours, {})
+            sums[name[0]] = sums.get(name[0], 0.0) + value
         elif not name or (ours and value is None):
             dropped += 1
-    return Exposition(values, dropped)
+    order = list(metric_names)
+    return Exposition(
+        {ours: sums[min(sums, key=lambda name: _rank(name, order))] for ours, sums in values.items()}, dropped
+    )
+
+
+def _rank(name: str, order: list[str]) -> int:
+    """Where the table has the name; an engine that shows an old name beside the new one means the same number."""
+    known = (name, *(name.removesuffix(suffix) for suffix in _REDUCED))
+    return min(order.index(one) for one in known if one in order)
 
 
 def _our_name(name: str, metric_names: Mapping[str, str]) -> str | None:

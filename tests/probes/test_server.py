@@ -35,6 +35,12 @@ def test_asked_metrics_are_summed_over_labels_and_histograms_reduced():
     assert exposition.dropped_lines == 0
 
 
+def test_old_name_beside_the_new_one_is_not_counted_twice():
+    names = {"kv_new": "kv_cache_usage_ratio", "kv_old": "kv_cache_usage_ratio"}
+    assert parse_exposition("kv_old 0.6\nkv_new 0.5\n", names).values == {"kv_cache_usage_ratio": 0.5}
+    assert parse_exposition("kv_old 0.6\n", names).values == {"kv_cache_usage_ratio": 0.6}
+
+
 @pytest.mark.parametrize("bad", ["running two", "running{", 'running{a="b} 3', "running", "<html>", "\x00\x01"])
 def test_bad_line_loses_nothing_else_and_is_counted(bad):
     head, tail = GOOD.splitlines()[:4], GOOD.splitlines()[4:]
