@@ -193,11 +193,10 @@ class ReferenceServer:
     def _send(self, connection: _Connection, data: bytes) -> None:
         if connection.closed:
             return
+        if connection.unsent:
+            connection.unsent += data  # epoll says when there is room for it
+            return
         try:
-            if connection.unsent:
-                connection.unsent += data
-                self._flush(connection)
-                return
             sent = connection.sock.send(data)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             sent = 0
