@@ -56,16 +56,14 @@ class Answer:
 
 def parse_url(url: str) -> Target:
     """The target of an http or https URL."""
-    parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
         port = parts.port
-    except ValueError:
-        port = None
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or (port is None and ":" in parts.netloc.split("]")[-1])
-    ):
+        (parts.hostname or "").encode("idna")  # as the resolver will
+        is_server = parts.scheme in ("http", "https") and not (port is None and ":" in parts.netloc.split("]")[-1])
+    except ValueError:  # a bracket left open, a port that is no number, a host name that cannot be one
+        is_server = False
+    if not is_server or not parts.hostname:
         raise InputError("not a server's URL", where="url", expected="http(s)://host:port", got=url)
     tls = parts.scheme == "https"
     return Target(parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/"))

@@ -106,7 +106,7 @@ def test_documents_are_got_and_posted():
         assert post_once(url, "/tokenize", {"content": "a b c"}).json()["count"] == 3
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://host:port", ""])
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://host:port", "", "http://[::1", "http://a..b:80"])
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(InputError):
         parse_url(url)
