@@ -148,9 +148,9 @@ def _collect(
     client = gathered.client
     client["cpu_s"][name] = sum(row["window_cpu_s"] for row in told)
     client["cpu_to_rows_s"][name] = sum(row["total_cpu_s"] for row in told)
-    for fact in ("read_lag_p99_s", "kernel_stamped_ratio"):
-        known = [row[fact] for row in told if row[fact] is not None]
-        client.setdefault(fact, {})[name] = max(known) if known else None  # of the worst process
+    for fact, worst in (("read_lag_p99_s", -1), ("kernel_stamped_ratio", 0)):  # of the worst process
+        known = sorted(row[fact] for row in told if row[fact] is not None)
+        client.setdefault(fact, {})[name] = known[worst] if known else None
     client["locust_requests"][name] = sum(row["locust_requests"] for row in told)
     window_start_s = since_s(job.t0_ns, span.start_ns)
     gathered.stages.append(
