@@ -221,6 +221,14 @@ def test_second_interrupt_does_not_break_the_stopping():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_interrupt_that_was_lost_can_be_repeated(monkeypatch):
+    monkeypatch.setattr("bench.cli.interrupts.DEAF_S", 0.0)
+    with Interrupts().installed():
+        for _ in range(2):
+            with pytest.raises(Interrupted):
+                signal.raise_signal(signal.SIGINT)
+
+
 def test_interrupted_run_says_so_and_keeps_its_folder(tmp_path, url):
     writer = new_run(tmp_path, scenario(endpoint("one", url), endpoint("two", url)))
     interrupts = Interrupts()
