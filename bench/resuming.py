@@ -32,7 +32,7 @@ def require_unfinished(data: RunData) -> None:
 def reopen(data: RunData, scenario: Scenario, model_files: Mapping[str, str]) -> RunWriter:
     """A writer for the rest of the run; InputError when what would be measured is not what was measured."""
     run = data.run
-    redactor = Redactor()
+    redactor = Redactor.knowing(*(arm.env for arm in scenario.arms))
     host = host_facts()
     changed = [
         *_changed(scenario_document(run.scenario, redactor), scenario_document(scenario, redactor), "scenario"),

@@ -37,6 +37,12 @@ class Redactor:
         ordered = sorted(spellings, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
+    @classmethod
+    def knowing(cls, *environs: Mapping[str, str]) -> Redactor:
+        """Of this process's secrets and those of other environments, which may use the same names."""
+        known = (os.environ, *environs)
+        return cls({f"{number}/{name}": value for number, env in enumerate(known) for name, value in env.items()})
+
     def text(self, text: str) -> str:
         """`text` with every secret value replaced."""
         return self._pattern.sub(REDACTED, text) if self._pattern else text

@@ -28,6 +28,7 @@ from bench.resuming import reopen, require_unfinished
 from bench.runtimes.environments import ensure_environment
 from bench.runtimes.models import resolve_model
 from bench.scenario import load_scenario
+from bench.secrets import REDACTED
 from bench.store.reader import RunData, load_run
 from bench.store.writer import RunWriter, create_run
 from bench.vocabulary import RunStatus
@@ -111,6 +112,11 @@ def _resumed_job(run: str, name: str | None, mode: str | None, sets: tuple[str, 
     require_unfinished(data)
     _require_writable(data.folder)
     origin = data.run.origin
+    if any(REDACTED in text for text in origin.get("sets", ())):
+        raise InputError(
+            "this run was begun with a secret in --set, which no file keeps", where=str(data.folder),
+            repair="begin a new run; an arm's `env` in the scenario can hold it",
+        )  # fmt: skip
     scenario = load_scenario(
         name or data.run.scenario.name, mode=origin.get("mode"), sets=tuple(origin.get("sets", ()))
     )

@@ -155,7 +155,7 @@ class ProcessArm:
 
     def paste(self) -> tuple[str, ...]:
         """`cd` into the scratch folder is part of it where a command has files there."""
-        clean = Redactor()
+        clean = Redactor.knowing(self._arm.env)
         lines = []
         for command in self._spec.commands:
             env = clean.env(dict(self._arm.env) | dict(command.env))

@@ -54,9 +54,7 @@ class Supervisor:
         self.spec, self.t0_ns = spec, int(spec["t0_ns"])
         self.children: list[Child] = []
         self.log = Path(spec["log_path"]).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the program
-        known = [os.environ, *(command["env"] for command in spec["commands"])]  # what an arm knows, it may print
-        named = {f"{number}/{name}": value for number, env in enumerate(known) for name, value in env.items()}
-        self.clean = Redactor(named).text
+        self.clean = Redactor.knowing(*(command["env"] for command in spec["commands"])).text  # it may print them
         self.selector = selectors.DefaultSelector()
         self.is_told_to_stop = False
         self.is_orphan = False

@@ -147,7 +147,7 @@ def create_run(
         versions=versions,
         origin=origin,
     )
-    redactor = redactor or Redactor()
+    redactor = redactor or Redactor.knowing(*(arm.env for arm in scenario.arms))
     growing = layout.partial(folder)
     with disk_errors(results_dir, clean=growing):
         (growing / layout.LAUNCHES).mkdir(parents=True)

@@ -172,6 +172,16 @@ def test_no_secret_reaches_a_file(tmp_path):
     assert not any(part in written for part in (SECRET.encode(), b"api-52", encoded.encode(), b"by name"))
 
 
+def test_no_secret_of_an_arm_reaches_a_file(tmp_path):
+    scenario = records_of.scenario()
+    arms = tuple(dataclasses.replace(arm, env={"HF_TOKEN": f"hf-of-{arm.name}"}) for arm in scenario.arms)
+    scenario = dataclasses.replace(scenario, arms=arms)
+    origin = {"sets": [f"arms.{arm.name}.env.HF_TOKEN=hf-of-{arm.name}" for arm in arms]}
+    writer = create_run(tmp_path, scenario, records_of.plan(), host={}, versions={}, origin=origin)
+    assert "hf-of-" not in (writer.folder / "run.json").read_text()
+    assert writer.folder.name in str(load_run(writer.folder).folder)
+
+
 WITH_LITTLE_ROOM = """
 import resource, sys
 from pathlib import Path
