@@ -10,7 +10,7 @@ from bench.analysis.compare import Measure, compare, p_value
 from bench.analysis.numbers import Cell, Numbers
 from bench.conclusion import Comparison
 from bench.model import Scenario
-from bench.vocabulary import Kind, Role
+from bench.vocabulary import Kind, Role, Verdict
 
 
 def compare_all(numbers: Numbers, withhold: str | None) -> tuple[Comparison, ...]:
@@ -97,7 +97,10 @@ def _lacking(numbers: Numbers, cell: Cell, arms: tuple[str, str]) -> str | None:
 
 
 def _with_rule_of_three(numbers: Numbers, cell: Cell, comparison: Comparison) -> Comparison:
-    """No failure at all is no proof of none: say which share would have stayed unseen."""
+    """No failure at all is no proof of none: say which share would have stayed unseen; above the margin it is unknown.
+
+    Zeros in every launch have no spread, so the t interval would be the point, however few the requests were.
+    """
     nothing_seen = comparison.baseline_value == 0 and comparison.candidate_value == 0
     if comparison.kind is not Kind.DIFFERENCE or not nothing_seen or comparison.reason:
         return comparison
@@ -108,5 +111,8 @@ def _with_rule_of_three(numbers: Numbers, cell: Cell, comparison: Comparison) ->
     ]
     if not min(counts):
         return comparison
-    reason = f"none of {counts[0]} and {counts[1]} requests failed: shares below {3 / min(counts):.2g} stay unseen"
-    return dataclasses.replace(comparison, reason=reason)
+    unseen = 3 / min(counts)
+    reason = f"none of {counts[0]} and {counts[1]} requests failed: shares below {unseen * 100:.2g} % stay unseen"
+    if unseen <= comparison.margin:
+        return dataclasses.replace(comparison, reason=reason)
+    return dataclasses.replace(comparison, verdict=Verdict.UNKNOWN, reason=reason, ci95=None, ci90=None, mde=None)

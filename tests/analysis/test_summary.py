@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 
@@ -191,6 +192,13 @@ def test_too_few_rows_for_p99_are_unknown_with_the_count():
 
 def test_no_failure_seen_says_what_stays_unseen():
     row = next(c for c in summarise(make_run(ARMS)).comparisons if c.metric == "error_ratio")
+    assert (row.verdict, row.ci95) == (Verdict.UNKNOWN, None)
+    assert re.search(r"shares below \d[\d.]* % stay unseen", row.reason)
+
+
+def test_no_failure_among_enough_requests_is_equal():
+    rows = summarise(make_run(ARMS, margins={"error_ratio": 0.5})).comparisons
+    row = next(c for c in rows if c.metric == "error_ratio")
     assert row.verdict is Verdict.EQUAL
     assert "stay unseen" in row.reason
 
