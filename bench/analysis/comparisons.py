@@ -23,7 +23,8 @@ def compare_all(numbers: Numbers, withhold: str | None) -> tuple[Comparison, ...
         for candidate in candidates:
             comparison = compare_cell(numbers, cell, baseline, candidate, withhold)
             rows.append(comparison)
-            in_family = comparison.role is Role.SECONDARY and comparison.ci95 is not None
+            can_be_judged = comparison.ci95 is not None and comparison.verdict is not Verdict.NOT_COMPARABLE
+            in_family = comparison.role is Role.SECONDARY and can_be_judged
             p_values.append(_p(numbers, cell, baseline, candidate) if in_family else None)
     return _with_holm(rows, p_values)
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis import checks, decision, stats
+from bench.analysis.compare import LEAST_CONSTANT
 from bench.analysis.comparisons import compare_all
 from bench.analysis.numbers import Cell, Numbers
 from bench.conclusion import ArmSummary, Comparison, Decision, Summary, Value
-from bench.vocabulary import Kind, Role, RunStatus
+from bench.vocabulary import Kind, Role, RunStatus, Verdict
 
 if TYPE_CHECKING:
     from bench.store.reader import RunData
@@ -64,7 +65,8 @@ def same_against_same(comparisons: tuple[Comparison, ...]) -> dict[str, Any]:
 
     The binomial interval takes the comparisons as independent; those of one run share launches, so it is too narrow.
     """
-    sampled = [c for c in comparisons if c.ci95 is not None and c.ci95[0] < c.ci95[1]]
+    judged = [c for c in comparisons if c.verdict is not Verdict.NOT_COMPARABLE]
+    sampled = [c for c in judged if c.ci95 is not None and c.ci95[0] < c.ci95[1]]
     primary = [c for c in sampled if c.role is Role.PRIMARY]
     excluding, of = sum(_excludes_equality(c) for c in sampled), len(sampled)
     return {
@@ -87,10 +89,11 @@ def value_of(cell: Cell, arm: str) -> Value:
     known = list(per_launch.values())
     if not known:
         return Value(metric=cell.metric.name, at=cell.at, value=None, ci95=None, n=0)
-    is_log = cell.metric.kind is not Kind.DIFFERENCE and min(known) > 0
-    interval = (
-        stats.one_sample([math.log(v) for v in known] if is_log else known).interval(0.95) if len(known) > 1 else None
-    )
+    is_share = cell.metric.kind is Kind.DIFFERENCE
+    is_log = not is_share and min(known) > 0
+    estimate = stats.one_sample([math.log(v) for v in known] if is_log else known) if len(known) > 1 else None
+    is_shown = estimate and (estimate.se or (len(known) >= LEAST_CONSTANT and not is_share))  # as for a comparison
+    interval = estimate.interval(0.95) if estimate and is_shown else None
     return Value(
         metric=cell.metric.name,
         at=cell.at,

@@ -8,7 +8,9 @@ import re
 import pytest
 
 from bench.analysis import summarise, to_json
-from bench.analysis.summary import same_against_same
+from bench.analysis.metrics import BY_NAME
+from bench.analysis.numbers import Cell
+from bench.analysis.summary import same_against_same, value_of
 from bench.model import Primary, Stage
 from bench.store.reader import load_run
 from bench.vocabulary import Level, Question, Role, RunStatus, Side, Verdict
@@ -201,6 +203,23 @@ def test_no_failure_among_enough_requests_is_equal():
     row = next(c for c in rows if c.metric == "error_ratio")
     assert row.verdict is Verdict.EQUAL
     assert "stay unseen" in row.reason
+
+
+def test_incomparable_rows_are_not_in_the_family_of_holm():
+    data = make_run({"nim": A, "custom": dataclasses.replace(B, output_tokens=24)}, blocks=4)
+    rows = [c for c in summarise(data).comparisons if c.verdict is Verdict.NOT_COMPARABLE]
+    assert rows and {c.p_holm for c in rows} == {None}
+
+
+@pytest.mark.parametrize(("values", "ci95"), [([2.0, 2.0], None), ([2.0, 2.0, 2.0], (2.0, 2.0))])
+def test_equal_values_of_an_arm_are_an_interval_from_three_launches_on(values, ci95):
+    cell = Cell(BY_NAME["start_to_ready_s"], {}, {"nim": dict(enumerate(values))})
+    assert value_of(cell, "nim").ci95 == pytest.approx(ci95)
+
+
+def test_share_without_a_failure_has_no_interval_of_its_own():
+    cell = Cell(BY_NAME["error_ratio"], {}, {"nim": dict(enumerate([0.0] * 6))})
+    assert (value_of(cell, "nim").value, value_of(cell, "nim").ci95) == (0.0, None)
 
 
 def test_same_arms_make_an_aa_run():
