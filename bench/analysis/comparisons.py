@@ -8,6 +8,7 @@ from bench.analysis import stats
 from bench.analysis.comparability import not_comparable
 from bench.analysis.compare import Measure, compare, p_value
 from bench.analysis.numbers import Cell, Numbers
+from bench.analysis.words import percent
 from bench.conclusion import Comparison
 from bench.model import Scenario
 from bench.vocabulary import Kind, Role, Verdict
@@ -113,7 +114,7 @@ def _with_rule_of_three(numbers: Numbers, cell: Cell, comparison: Comparison) ->
     if not min(counts):
         return comparison
     unseen = 3 / min(counts)
-    reason = f"none of {counts[0]} and {counts[1]} requests failed: shares below {unseen * 100:.2g} % stay unseen"
+    reason = f"none of {counts[0]} and {counts[1]} requests failed: shares below {percent(min(1.0, unseen))} stay unseen"
     if unseen <= comparison.margin:
         return dataclasses.replace(comparison, reason=reason)
     return dataclasses.replace(comparison, verdict=Verdict.UNKNOWN, reason=reason, ci95=None, ci90=None, mde=None)

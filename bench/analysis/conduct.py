@@ -10,6 +10,7 @@ from bench.analysis import stats
 from bench.analysis.compare import Measure
 from bench.analysis.comparisons import measure_of, primary_cell
 from bench.analysis.numbers import SUSPENDED_S, Numbers, slept_s
+from bench.analysis.words import amount
 from bench.record import Finding
 from bench.vocabulary import LaunchStatus, Mark, Purpose, Replication, RunStatus, Severity
 
@@ -222,7 +223,7 @@ def _working_margin(measure: Measure) -> float:
 
 
 def _shown(measure: Measure, change: float) -> str:
-    return f"{math.expm1(change) * 100:+.1f} %" if measure.is_ratio else f"{change:+.3g} {measure.unit}"
+    return f"{math.expm1(change) * 100:+.1f} %" if measure.is_ratio else amount(change, measure.unit, sign=True)
 
 
 CHECKS: tuple[Callable[[Numbers], Iterator[Finding]], ...] = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.analysis.comparisons import compare_cell, primary_cell
 from bench.analysis.numbers import Numbers
-from bench.analysis.words import metric_name, outcome, percent, place
+from bench.analysis.words import margin, metric_name, outcome, place, smallest_seen
 from bench.conclusion import Comparison, Decision
 from bench.model import Scenario
 from bench.vocabulary import Better, Question, Role, Side, Verdict
@@ -83,7 +83,7 @@ def _duels(numbers: Numbers, primaries: list[Comparison]) -> list[Comparison]:
 def _sentence(arms: tuple[str, ...], duels: list[Comparison], primaries: list[Comparison]) -> str:
     told = "; ".join(map(outcome, primaries))
     if len(arms) > 1:
-        return f"No practical difference at ±{percent(duels[0].margin)} between {' and '.join(arms)}. {told}."
+        return f"No practical difference at ±{margin(duels[0])} between {' and '.join(arms)}. {told}."
     unsure = "; the direction is sure, the size is not" if any(c.verdict is Verdict.BEHIND for c in duels) else ""
     if len(primaries) == 1 and arms[0] == primaries[0].candidate:
         return f"{told}{unsure}."
@@ -106,11 +106,11 @@ def _open_sentence(comparison: Comparison) -> str:
 
 def _explain(comparison: Comparison) -> str:
     """One duel, seen from the arm that has the better number."""
-    margin = percent(comparison.margin)
+    edge = margin(comparison)
     tail = {
-        Verdict.EQUAL: f"the 90 % interval lies inside ±{margin}: equal for every practical purpose",
-        Verdict.WORSE: f"the whole 95 % interval lies beyond the margin of {margin}",
-        Verdict.BEHIND: f"direction sure, size not: the 95 % interval reaches into the margin of {margin}",
+        Verdict.EQUAL: f"the 90 % interval lies inside ±{edge}: equal for every practical purpose",
+        Verdict.WORSE: f"the whole 95 % interval lies beyond the margin of {edge}",
+        Verdict.BEHIND: f"direction sure, size not: the 95 % interval reaches into the margin of {edge}",
     }[comparison.verdict]
     return f"{outcome(comparison)}: {tail}{_power(comparison)}."
 
@@ -119,8 +119,7 @@ def _power(comparison: Comparison) -> str:
     """What these launches could have seen: said wherever no difference is shown."""
     if comparison.mde is None or comparison.verdict not in (Verdict.EQUAL, Verdict.INCONCLUSIVE):
         return ""
-    size = percent(comparison.mde) if comparison.ratio is not None else f"{comparison.mde:.3g}"
-    return f"; so many launches show a difference of {size} four times in five"
+    return f"; so many launches show a difference of {smallest_seen(comparison)} four times in five"
 
 
 def _against(comparisons: tuple[Comparison, ...], arms: tuple[str, ...]) -> list[str]:

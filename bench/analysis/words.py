@@ -23,7 +23,28 @@ def place(at: At) -> str:
 
 def percent(share: float) -> str:
     """`5 %`, `0.1 %`."""
-    return f"{share * 100:.3g} %"
+    return f"{share * 100:.3g} %" if share < 10 else f"{share * 100:.0f} %"
+
+
+def amount(value: float, unit: str, *, sign: bool = False) -> str:
+    """`+1.2 %-points`, `0.5 s`: a difference in the metric's own unit."""
+    scaled, shown = (value * 100, "%-points") if unit == "ratio" else (value, unit)
+    return f"{scaled:{'+' if sign else ''}.3g} {shown}"
+
+
+def margin(comparison: Comparison) -> str:
+    """`5 %`, or `0.1 %-points` of a difference."""
+    if comparison.kind is Kind.DIFFERENCE:
+        return amount(comparison.margin, comparison.unit)
+    return percent(comparison.margin)
+
+
+def smallest_seen(comparison: Comparison) -> str:
+    """`66 % higher or 40 % lower`: a ratio is as far from 1 as its reciprocal."""
+    mde = comparison.mde or 0.0
+    if comparison.kind is Kind.DIFFERENCE:
+        return amount(mde, comparison.unit)
+    return f"{percent(mde)} higher or {percent(mde / (1 + mde))} lower"
 
 
 def times(ratio: float) -> str:
@@ -35,7 +56,7 @@ def outcome(comparison: Comparison) -> str:
     """`custom: output tokens/s 28.0 % higher than nim at c4 (95 % CI 8.1 to 53.0 % higher, 3 pairs)`."""
     what, where = metric_name(comparison), place(comparison.at)
     if comparison.kind is Kind.DIFFERENCE:
-        size = "unknown" if comparison.delta is None else f"{comparison.delta:+.3g}"
+        size = "not known" if comparison.delta is None else amount(comparison.delta, comparison.unit, sign=True)
         return f"{comparison.candidate}: {what} {size} against {comparison.baseline}{where}{_precision(comparison)}"
     if comparison.ratio is None:
         return f"{comparison.candidate} against {comparison.baseline}: {what}{where} has no ratio"
@@ -66,5 +87,6 @@ def _precision(comparison: Comparison) -> str:
         return f" ({n}, no interval)"
     low, high = comparison.ci95
     if comparison.ratio is None:
-        return f" (95 % CI {low:+.3g} to {high:+.3g}, {n})"
+        ends = [amount(end, comparison.unit, sign=True) for end in (low, high)]
+        return f" (95 % CI {' to '.join(ends)}, {n})"
     return f" (95 % CI {_span(low, high)}, {n})"

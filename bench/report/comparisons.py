@@ -138,12 +138,13 @@ def margin_text(c: Comparison) -> str:
 
 
 def mde_text(c: Comparison) -> str:
-    """The smallest difference that would have been seen, `±6.6 %`."""
+    """The smallest difference that would have been seen: `±1.4 %`, `+66 % or −40 %`; a ratio up, and its reciprocal."""
     if c.mde is None:
         return fmt.UNKNOWN
     if c.kind is Kind.DIFFERENCE:
         return f"±{fmt.quantity(c.mde, c.unit, scale=difference_scale(c))}"
-    return f"±{fmt.percent(c.mde)}"
+    up, down = fmt.percent(c.mde), fmt.percent(c.mde / (1 + c.mde))
+    return f"±{up}" if up == down else f"+{up} or \u2212{down}"
 
 
 def difference_scale(c: Comparison) -> fmt.Scale:
