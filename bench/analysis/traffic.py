@@ -15,7 +15,7 @@ from bench.analysis.words import percent
 from bench.record import Finding
 from bench.vocabulary import RequestStatus, Severity
 
-ERRORS_GATE = 0.001  # the method's gate for a valid result
+ERRORS_GATE = 0.001  # a run with a larger share of failed requests is no valid result
 WARMUP_CHANGE = 1.10  # first against second half of the windows
 HALF_LEAST_ROWS = 10
 LITTLE_GAP = 0.05
@@ -164,7 +164,8 @@ def little(numbers: Numbers) -> Iterator[Finding]:
                 at={"stage": stage.id},
                 arm=arm,
                 text=f"Output tokens/s are {abs(gap) * 100:.1f} % {'below' if gap < 0 else 'above'} what "
-                f"{stage.concurrency} busy streams give at the latencies measured (Little's law): {cause}.",
+                f"{stage.concurrency} always busy stream{'s' * (stage.concurrency != 1)} would give at the latencies "
+                f"measured (Little's law): {cause}.",
                 next="Look at errors and at the gaps between the requests of one worker.",
             )
 

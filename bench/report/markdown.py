@@ -34,6 +34,8 @@ def _top(subject: Subject) -> list[str]:
     lines += ["", f"**{escaped(top.word)}.** {escaped(top.sentence)}", "", escaped(top.interval), ""]
     command = f" `{top.command.replace('`', '')}`" if top.command else ""
     lines += [f"Next: {escaped(top.next)}{command}", ""]
+    if subject.summary.decision.because and top.css != "void":
+        lines += ["Because", "", *(f"- {escaped(text)}" for text in subject.summary.decision.because), ""]
     lines += [
         f"Run {escaped(run.id, 120)}, nimbench {escaped(run.nimbench_version, 40)}; charts are in report.html.",
         "",
@@ -80,11 +82,10 @@ def _launches(subject: Subject) -> list[str]:
 def _findings(subject: Subject) -> list[str]:
     lines = ["## Findings", ""]
     for one in subject.findings:
-        where = (
-            f" (launch {one.launch})" if one.launch is not None else (f" ({escaped(one.arm, 60)})" if one.arm else "")
-        )
+        launch = f"launch {one.launch}" if one.launch is not None else None
+        where = ", ".join(escaped(text, 60) for text in (one.arm, launch, *one.at.values()) if text)
         after = f" Next: {escaped(one.next)}" if one.next else ""
-        lines.append(f"- **{one.severity}**{where} {escaped(one.text, 1200)}{after}")
+        lines.append(f"- **{one.severity}**{f' ({where})' if where else ''} {escaped(one.text, 1200)}{after}")
     return [*lines, "" if subject.findings else "None.", ""]
 
 

@@ -1,10 +1,13 @@
 """report.html, report.md and summary.json come from the facts alone, whole or not at all."""
 
+import dataclasses
 import json
 
 import pytest
 
+from bench.record import Finding
 from bench.report import markdown, write, write_report
+from bench.vocabulary import Severity
 from tests.report import subjects
 from tests.synthetic import make_run, write_run
 
@@ -48,6 +51,20 @@ def test_markdown_has_verdict_table_and_definitions():
     assert "**Choose tuned.**" in text and "| **Output tokens/s** (primary) |" in text
     assert "## Launches" in text and "left out: burn\\-in" in text.replace("burn-in", "burn\\-in")
     assert "## Definitions" in text
+
+
+def test_markdown_says_what_speaks_against_the_choice():
+    because = ("But tuned is worse in TPOT p50 at c4.",)
+    subject = subjects.complete()
+    summary = dataclasses.replace(
+        subject.summary, decision=dataclasses.replace(subject.summary.decision, because=because)
+    )
+    assert "- But tuned is worse in TPOT p50 at c4." in markdown.render(dataclasses.replace(subject, summary=summary))
+
+
+def test_markdown_says_arm_and_stage_of_a_finding():
+    finding = Finding(id="x", severity=Severity.WARN, text="seen", arm="plain", launch=3, at={"stage": "c4"})
+    assert "- **warn** (plain, launch 3, c4) seen" in markdown.render(subjects.complete(findings=(finding,)))
 
 
 def test_markdown_of_a_killed_run_says_what_is_missing():
