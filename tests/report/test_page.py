@@ -146,7 +146,21 @@ def test_findings_come_void_first():
 
 def test_equal_arms_without_a_difference_are_no_choice():
     subject = subjects.subject_of(make_run(blocks=6, noise=0.002))
-    assert page.headline(subject).word in ("No practical difference", "A/A: equal arms")
+    assert page.headline(subject).word == "No practical difference"
+
+
+def test_same_arms_are_an_aa_run():
+    top = page.headline(subjects.subject_of(make_run({"one": Fake(), "other": Fake()}, blocks=6, noise=0.002)))
+    assert (top.word, top.next) == (
+        "A/A: the same arm twice",
+        "No difference between equal arms: as it should be, in 19 of 20 such runs at least.",
+    )
+
+
+def test_same_arms_that_differ_are_luck_or_a_fault_but_never_a_sure_direction():
+    top = page.headline(subjects.subject_of(make_run({"one": Fake(), "other": Fake()}, blocks=6, ratio=1.07)))
+    assert "By luck alone 1 run in 20" in top.next and "direction is sure" not in top.next
+    assert top.command == "nimbench run synthetic"
 
 
 def test_open_question_says_how_many_launches_would_tell():
