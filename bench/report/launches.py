@@ -78,9 +78,15 @@ def _launch_row(subject: Subject, launch: Launch) -> LaunchRow:
     return LaunchRow(
         index=launch.index, block=str(launch.block), order=launch.order_in_block + 1, arm=launch.arm,
         attempt=str(launch.attempt), status=launch.status.value, css=launch.status.value,
-        ready=fmt.quantity(launch.marks.get(Mark.READY), "s"),
+        ready=fmt.quantity(_ready_s(launch), "s"),
         primary="left out" if launch.burn_in else fmt.quantity(_of(value, launch.index), unit), use=fmt.safe_text(use),
     )  # fmt: skip
+
+
+def _ready_s(launch: Launch) -> float | None:
+    """The stopwatch of the metric `start_to_ready_s`: marks count from the launch's t0, which is a little earlier."""
+    ready, created = launch.marks.get(Mark.READY), launch.marks.get(Mark.CREATED)
+    return None if ready is None or created is None else ready - created
 
 
 def failures(subject: Subject) -> tuple[FailureRow, ...]:

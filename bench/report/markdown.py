@@ -71,7 +71,7 @@ def _silent(row: comparisons.Row) -> str:
 
 
 def _launches(subject: Subject) -> list[str]:
-    lines = ["## Launches", "", "| launch | block | arm | status | ready after | primary metric | use |"]
+    lines = ["## Launches", "", "| launch | block | arm | status | start to ready | primary metric | use |"]
     lines += ["|---:|---:|---|---|---:|---:|---|"]
     for row in launches.launch_rows(subject):
         cells = (row.index, row.block, escaped(row.arm, 60), row.status, row.ready, row.primary, escaped(row.use))

@@ -58,7 +58,8 @@ def startup(subject: Subject) -> Chart | None:
     figure.update_yaxes(automargin=True, showgrid=False)
     return Chart(
         "startup", "Start-up, mark by mark",
-        "Each row is one launch; the segment “until ready” ends when the server could take requests.",
+        "Each row is one launch; the segment “until ready” ends when the engine's own readiness route "
+        "said so.",
         figure, 130 + 24 * len(rows),
     )  # fmt: skip
 
