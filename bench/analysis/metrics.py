@@ -95,7 +95,7 @@ def _latency(name: str, label: str, definition: str, margins: tuple[float, ...])
             least_rows=PERCENTILE_ROWS[p],
             of_stage=lambda rows, p=p: percentile(rows.latencies_s[name], p),  # type: ignore[misc]
             definition=f"{definition} The {p}th percentile (linear interpolation) over the requests that started in "
-            f"the window and ended well; at least {PERCENTILE_ROWS[p]} of them, else unknown.",
+            f"the window and ended well; at least {PERCENTILE_ROWS[p]} of them, else not known.",
         )
         for p, margin in zip(PERCENTILE_ROWS, margins, strict=True)
     )
@@ -110,7 +110,8 @@ METRICS: tuple[Metric, ...] = (
         margin=0.05,
         of_stage=_output_tokens_per_s,
         definition="Output tokens that arrived inside the window, by the server's own count, divided by the window's "
-        "length. Tokens of requests that began before or ended after it count where they arrived.",
+        "length. Tokens of requests that began before or ended after it count where they arrived; where the server "
+        "does not say how many tokens a chunk holds, those of an answer are spread evenly over its chunks.",
     ),
     Metric(
         name="requests_per_s",
@@ -119,13 +120,15 @@ METRICS: tuple[Metric, ...] = (
         better=Better.HIGHER,
         margin=0.05,
         of_stage=_requests_per_s,
-        definition="Requests whose last token arrived inside the window, divided by the window's length.",
+        definition="Requests that ended well and whose last token arrived inside the window, divided by the window's "
+        "length.",
     ),
     *_latency(
         "ttft",
         "TTFT",
         "Time to first token: from the first byte of the request handed to the kernel (open loop: from its planned "
-        "time) to the first chunk that carries a token; a role-only chunk does not count.",
+        "time) to the arrival of the first chunk that carries a token, by the kernel's own stamp; a role-only chunk "
+        "does not count.",
         (0.10, 0.10, 0.15),
     ),
     *_latency(
@@ -159,8 +162,9 @@ METRICS: tuple[Metric, ...] = (
         least_rows=PERCENTILE_ROWS[99],
         of_stage=lambda rows: percentile(rows.ok["itl_max_s"], 99),
         definition="The longest gap between two chunks of one request: the worst pause that its reader sees. The 99th "
-        "percentile over the window's good requests; at least 300 of them, else unknown. It grows with the length "
-        "of the answers and holds the client's own pauses too: compare only equal lengths on the same client.",
+        "percentile over the window's good requests; at least 300 of them, else not known. It grows with the length "
+        "of the answers: compare only equal lengths. Where the kernel stamps no arrivals, it holds the client's own "
+        "pauses too.",
     ),
     Metric(
         name="error_ratio",

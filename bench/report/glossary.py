@@ -12,18 +12,23 @@ _METHOD = (
     ("block", "One launch of every arm in random order, with the same prompts. The launches of a block are compared "
      "with each other, so that slow drift of the machine cancels."),
     ("burn-in", "The blocks before the ones that count, as many as declared in advance; left out of every number."),
-    ("arm's value", "Each launch gives one number; the arm's value is their geometric mean (the arithmetic mean where "
-     "one of them is 0), and its 95 % interval is a t interval over launches."),
-    ("ratio", "Candidate over baseline: the geometric mean of the ratios within the blocks."),
-    ("95 % interval", "A t interval over the log ratios of the blocks. If the whole run were repeated again and "
-     "again, 95 of 100 such intervals would hold the true ratio."),
-    ("margin", "The smallest difference that matters, fixed before any data existed."),
+    ("arm's value", "Each launch gives one number, the median over its rounds; the arm's value is their geometric mean "
+     "(the arithmetic mean of shares, and where one of them is 0), and its 95 % interval is a t interval over launches."),
+    ("ratio", "Candidate over baseline: the geometric mean of the ratios within the blocks. Shares are compared by "
+     "their difference in %-points instead."),
+    ("95 % interval", "A t interval over the log ratios of the blocks (of shares: over the differences; Welch's where "
+     "the arms share no block). If the whole run were repeated again and again, 95 of 100 such intervals would hold "
+     "the true ratio, provided that launches scatter normally on this scale."),
+    ("margin", "The smallest difference that matters, fixed before any data existed. ±5 % are the ratios from 1/1.05 "
+     "to 1.05."),
     ("MDE", "The smallest difference that this many blocks, with this much scatter, would show in 80 of 100 "
-     "repetitions. A true difference below it may well go unseen."),
+     "repetitions: a ratio, or its reciprocal. A true difference below it may well go unseen."),
     ("better, worse", "The 95 % interval lies wholly beyond the margin."),
-    ("ahead, behind (size unsure)", "The 95 % interval excludes 1 but reaches into the margin."),
+    ("ahead, behind (size unsure)", "The 95 % interval excludes 1 (of a difference: 0) but reaches into the margin: "
+     "the direction is sure, the size is not."),
     ("no practical difference", "The 90 % interval lies wholly within the margin: shown, not assumed."),
     ("inconclusive", "Nothing of the above holds: the run cannot tell. It does not mean that the arms are the same."),
+    ("not comparable", "The arms did not do the same work; the reason stands beside it, and the ratio means nothing."),
     ("not known", "Too little was measured for this number; the reason stands beside it. It never means 0."),
 )  # fmt: skip
 

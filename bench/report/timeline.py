@@ -59,7 +59,7 @@ def startup(subject: Subject) -> Chart | None:
     return Chart(
         "startup", "Start-up, mark by mark",
         "Each row is one launch; the segment “until ready” ends when the engine's own readiness route "
-        "said so.",
+        "said so; what lies before “created” is the suite's own start and in no number.",
         figure, 130 + 24 * len(rows),
     )  # fmt: skip
 
