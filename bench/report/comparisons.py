@@ -94,7 +94,7 @@ def _stage_place(comparison: Comparison, stages: list[str]) -> int:
 def row(subject: Subject, c: Comparison, span: float) -> Row:
     """One comparison in words."""
     scale = fmt.scale_for(c.unit, (c.baseline_value, c.candidate_value))
-    cis = [interval_of(subject, arm, c) for arm in (c.baseline, c.candidate)]
+    cis = [interval_of(subject, c, side) for side in ("baseline", "candidate")]
     both = list(zip((c.baseline_value, c.candidate_value), cis, strict=True))
     places = max((fmt.scaled_decimals(value, ci, scale) for value, ci in both if value is not None), default=0)
     texts = [fmt.quantity(value, c.unit, scale=scale, decimals=places) for value, _ in both]
@@ -104,15 +104,23 @@ def row(subject: Subject, c: Comparison, span: float) -> Row:
         metric=fmt.safe_text(c.metric, 80), where=place(c), primary=c.role is Role.PRIMARY,
         better=c.better.value, baseline=texts[0], baseline_ci=ranges[0], candidate=texts[1], candidate_ci=ranges[1],
         effect=effect, effect_ci=effect_ci, drawing=drawing(subject, c, span), word=WORDS[c.verdict],
-        css=c.verdict.value, reason=fmt.safe_text(c.reason) if c.reason else None, pairs=pairs_text(c),
+        css=c.verdict.value, reason=reason_text(c), pairs=pairs_text(c),
         margin=f"±{margin_text(c)}", mde=mde_text(c),
     )  # fmt: skip
 
 
-def interval_of(subject: Subject, arm: str, c: Comparison) -> tuple[float, float] | None:
-    """The interval of an arm's own value that belongs to a comparison."""
-    side = subject.summary.arms.get(arm)
-    return next((v.ci95 for v in (side.values if side else ()) if (v.metric, v.at) == (c.metric, c.at)), None)
+def interval_of(subject: Subject, c: Comparison, side: str) -> tuple[float, float] | None:
+    """The interval of an arm's own value; None where it rests on other launches than the value in the comparison."""
+    own = subject.summary.arms.get(c.baseline if side == "baseline" else c.candidate)
+    values = (v for v in (own.values if own else ()) if (v.metric, v.at, v.n) == (c.metric, c.at, c.n.get(side)))
+    return next((v.ci95 for v in values), None)
+
+
+def reason_text(c: Comparison) -> str | None:
+    """Why there is no more to say, or how many launches would say more."""
+    if c.reason:
+        return fmt.safe_text(c.reason)
+    return f"about {c.launches_needed} launches of each arm would tell" if c.launches_needed else None
 
 
 def place(c: Comparison) -> str:
