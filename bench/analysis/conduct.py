@@ -42,16 +42,18 @@ def missing_launches(numbers: Numbers) -> Iterator[Finding]:
             for launch in (one.launch for one in numbers.data.launches)
             if launch.arm == arm.name and launch.status is not LaunchStatus.DONE and launch.purpose is Purpose.LOAD
         ]
-        why = "; ".join(lost) or (
-            "the run is not finished" if run.status is not RunStatus.COMPLETE else "none recorded"
-        )
+        if not lost and run.status is not RunStatus.COMPLETE:
+            text, step = "the run is not finished).", "Finish the run, with --resume if it does not go on by itself."
+        else:
+            text = f"{'; '.join(lost) or 'no reason recorded'}). Launches that fail are often not a random choice: those "
+            text += "left may flatter the arm."
+            step = "Look at the server log of the lost launches; finish the run with --resume."
         yield Finding(
             id="launches-missing",
             severity=Severity.WARN,
             arm=arm.name,
-            text=f"{kept} of {planned} planned launches count ({why}). Launches that fail are often not a random "
-            "choice: those left may flatter the arm.",
-            next="Look at the server log of the lost launches; finish the run with --resume.",
+            text=f"{kept} of {planned} planned launches count ({text}",
+            next=step,
         )
 
 

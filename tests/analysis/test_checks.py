@@ -265,7 +265,9 @@ def test_open_loop_that_sends_late_is_told():
 def test_provisional_run_says_which_launches_are_not_there_yet():
     data = make_run({"a": A, "b": B}, blocks=6, status=RunStatus.STARTED)
     kept = tuple(one for one in data.launches if one.launch.block <= 3)
-    assert "not finished" in found(dataclasses.replace(data, launches=kept), "launches-missing")[0].text
+    finding = found(dataclasses.replace(data, launches=kept), "launches-missing")[0]
+    assert finding.text == "3 of 6 planned launches count (the run is not finished)."
+    assert "lost" not in finding.next
 
 
 def test_every_check_is_in_a_table():
