@@ -105,7 +105,7 @@ def test_an_engine_that_is_not_installed_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(LlamaCpp, "modules", ("xllamacpp_of_tomorrow",))
     found = lacks(scenario_of(tmp_path))["arm plain: engine llamacpp"]
     assert "xllamacpp_of_tomorrow" in found.found
-    assert found.repair == "pip install 'nimbench[demo]'"
+    assert found.repair == "in nimbench's checkout: pip install '.[demo]'"
 
 
 def test_an_arm_with_packages_of_its_own_needs_no_engine_here(tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def _engine_modules(at: str, arm: Arm) -> Check:
         ok=not absent,
         found=f"not installed in nimbench's own environment: {', '.join(absent)}" if absent else "installed",
         expected=f"Python can import {', '.join(modules) or 'nothing'}",
-        repair="pip install 'nimbench[demo]'" if arm.engine == "llamacpp" else repair,
+        repair="in nimbench's checkout: pip install '.[demo]'" if arm.engine == "llamacpp" else repair,
     )
 
 

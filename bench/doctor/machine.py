@@ -47,7 +47,7 @@ def _run_extra() -> Check:
         ok=not absent,
         found=f"without {', '.join(absent)}" if absent else "installed",
         expected=", ".join(_RUN_MODULES),
-        repair="pip install 'nimbench[run]'",
+        repair="in nimbench's checkout: pip install '.[run]'",
     )
 
 

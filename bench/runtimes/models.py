@@ -119,7 +119,7 @@ def run_maker(maker: Path, work: Path) -> None:
         raise PrerequisiteError(
             f"the model could not be made: {(done.stderr.strip().splitlines() or ['no message'])[-1]}",
             where=str(maker),
-            repair="install the demo's packages: pip install 'nimbench[run,demo]'",
+            repair="install the demo's packages, in nimbench's checkout: pip install '.[run,demo]'",
         )
 
 

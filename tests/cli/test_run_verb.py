@@ -259,5 +259,5 @@ main()
 def test_base_install_says_which_extra_runs_scenarios():
     words = [sys.executable, "-c", WITHOUT_THE_RUN_EXTRA, "run", "demo"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, "nimbench[run,demo]" in done.stderr) == (2, True)
+    assert (done.returncode, ".[run,demo]" in done.stderr) == (2, True)
     assert "Traceback" not in done.stderr
