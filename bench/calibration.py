@@ -50,7 +50,8 @@ def calibrate(load: Load, progress: Progress = silent) -> tuple[Mapping[str, Any
     """A row per stage of `load`: errors of time to first token and of gaps between chunks, and the client's CPU.
 
     The error of a time is what the client says, less what the server's log says on the same clock. Percentiles are
-    taken from above (an order statistic that was really met): few requests give the worst, never less than the truth.
+    taken from above (an order statistic that was really met): of fewer than a hundred requests p99 is the worst one,
+    and even that one is below the true p99 where chance spared them.
     """
     tokens = min(load.output_tokens, _MOST_TOKENS)
     request_s = (FIRST_MS + tokens * GAP_MS) / 1e3

@@ -16,6 +16,7 @@ class InstrumentRow:
 
     stage: str
     concurrency: str
+    requests: str  # with fewer than a hundred the p99 is the worst of them
     ttft_error: str
     itl_error: str
     client_cpu: str
@@ -31,6 +32,7 @@ def _row(subject: Subject, one: Mapping[str, Any]) -> InstrumentRow:
     stage, error = str(one.get("stage")), _number(one.get("ttft_error_p50_s"))
     return InstrumentRow(
         stage=fmt.safe_text(stage, 60), concurrency=fmt.safe_text(one.get("concurrency") or "open loop", 60),
+        requests=fmt.safe_text(one.get("requests", fmt.UNKNOWN), 60),
         ttft_error=_both(one, "ttft_error"), itl_error=_both(one, "itl_error"),
         client_cpu=fmt.quantity(_number(one.get("client_cpu_s")), "s"),
         measured=tuple(_measured(subject, arm.name, stage, error) for arm in subject.arms),
