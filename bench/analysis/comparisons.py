@@ -99,7 +99,7 @@ def _lacking(numbers: Numbers, cell: Cell, arms: tuple[str, str]) -> str | None:
 
 
 def _with_rule_of_three(numbers: Numbers, cell: Cell, comparison: Comparison) -> Comparison:
-    """No failure at all is no proof of none: say which share would have stayed unseen; above the margin it is unknown.
+    """No failure at all is no proof of none: say which share would stay unseen; one above the margin is unknown.
 
     Zeros in every launch have no spread, so the t interval would be the point, however few the requests were.
     """
@@ -114,7 +114,9 @@ def _with_rule_of_three(numbers: Numbers, cell: Cell, comparison: Comparison) ->
     if not min(counts):
         return comparison
     unseen = 3 / min(counts)
-    reason = f"none of {counts[0]} and {counts[1]} requests failed: shares below {percent(min(1.0, unseen))} stay unseen"
+    reason = (
+        f"none of {counts[0]} and {counts[1]} requests failed: shares below {percent(min(1.0, unseen))} stay unseen"
+    )
     if unseen <= comparison.margin:
         return dataclasses.replace(comparison, reason=reason)
     return dataclasses.replace(comparison, verdict=Verdict.UNKNOWN, reason=reason, ci95=None, ci90=None, mde=None)

@@ -45,8 +45,10 @@ def missing_launches(numbers: Numbers) -> Iterator[Finding]:
         if not lost and run.status is not RunStatus.COMPLETE:
             text, step = "the run is not finished).", "Finish the run, with --resume if it does not go on by itself."
         else:
-            text = f"{'; '.join(lost) or 'no reason recorded'}). Launches that fail are often not a random choice: those "
-            text += "left may flatter the arm."
+            text = (
+                f"{'; '.join(lost) or 'no reason recorded'}). Launches that fail are often not a random choice: "
+                "those left may flatter the arm."
+            )
             step = "Look at the server log of the lost launches; finish the run with --resume."
         yield Finding(
             id="launches-missing",

@@ -30,7 +30,7 @@ def command(
     except ModuleNotFoundError as error:
         raise PrerequisiteError(
             f"`nimbench run` needs the package {error.name}, which is not installed",
-            repair="in nimbench's checkout: pip install '.[run,demo]' (`report` and the other reading verbs work without)",
+            repair="in nimbench's checkout: pip install '.[run,demo]' (`report` works without)",
         ) from error
     run_scenario(
         scenario, mode=mode, sets=sets, results=results, resumed=resumed, as_json=as_json, with_report=not no_report

@@ -13,7 +13,7 @@ _METHOD = (
      "with each other, so that slow drift of the machine cancels."),
     ("burn-in", "The blocks before the ones that count, as many as declared in advance; left out of every number."),
     ("arm's value", "Each launch gives one number, the median over its rounds; the arm's value is their geometric mean "
-     "(the arithmetic mean of shares, and where one of them is 0), and its 95 % interval is a t interval over launches."),
+     "(the arithmetic one of shares, and where one of them is 0), its 95 % interval a t interval over launches."),
     ("ratio", "Candidate over baseline: the geometric mean of the ratios within the blocks. Shares are compared by "
      "their difference in %-points instead."),
     ("95 % interval", "A t interval over the log ratios of the blocks (of shares: over the differences; Welch's where "
