@@ -204,8 +204,8 @@ METRICS: tuple[Metric, ...] = (
         better=Better.LOWER,
         margin=0.05,
         of_launch=_peak_memory_bytes,
-        definition="The largest sampled resident memory of the arm's processes together over the launch. Pages that "
-        "processes share count in each; a peak between two samples is missed.",
+        definition="The largest sampled resident memory of the arm's processes together under load; the start-up "
+        "before it is not sampled. Pages that processes share count in each; a peak between two samples is missed.",
     ),
 )
 
