@@ -18,8 +18,8 @@ _BEHIND = (Verdict.WORSE, Verdict.BEHIND)
 _AHEAD = (Verdict.BETTER, Verdict.AHEAD)
 _AA = "A/A run: the arms are the same, so every difference is noise; this tests the method, not an arm."
 _QUESTION = {
-    Question.CONTAINER: "asked: is the container better, all else matched?",
-    Question.SHIPPED: "asked: is the product as shipped better, defaults against defaults?",
+    Question.CONTAINER: "Asked: is the container better, all else matched?",
+    Question.SHIPPED: "Asked: is the product as shipped better, defaults against defaults?",
 }
 
 
