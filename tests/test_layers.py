@@ -1,4 +1,4 @@
-"""Which room may import which: DESIGN's table as data, held against the source by walking its imports.
+"""Which room may import which: the table of layers as data, held against the source by walking its imports.
 
 An import counts wherever it stands, at the top of a module, inside a function or under TYPE_CHECKING: each makes one
 room depend on the names of another. Late imports in `cli` only decide when a half is loaded; the child processes below

@@ -1,6 +1,6 @@
 """The audit of a ratio: whether both arms did the same work, so that their numbers may be divided.
 
-The gate is that of the method: mean prompt and output tokens of the arms within 5 % of each other at the stage.
+The gate: mean prompt and output tokens of the arms within 5 % of each other at the stage.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How often the verdict is right: simulated experiments whose truth is known, through the real code.
 
-The rates are those of the method sheet (3000 trials each, launch noise 1, 3 and 8 %, no correlation within a block).
+The expected rates come from an earlier simulation in other code (3000 trials each, launch noise 1, 3 and 8 %, no
+correlation within a block).
 """
 
 import math
@@ -26,7 +27,7 @@ def experiments(noise, n, true_ratio):
 
 
 def tolerance(rate, trials=TRIALS):
-    """Four standard errors of the difference between this simulation and the sheet's."""
+    """Four standard errors of the difference between this simulation and the earlier one."""
     return 4 * math.sqrt(max(rate * (1 - rate), 0.002) * (1 / trials + 1 / 3000))
 
 
@@ -57,7 +58,7 @@ def test_equal_arms_are_rarely_told_apart(noise, n):
         (0.08, 10, 1.15, {"better": 0.62}),
     ],
 )
-def test_verdicts_come_as_often_as_the_method_sheet_says(noise, n, true_ratio, rates):
+def test_verdicts_come_as_often_as_another_simulation_says(noise, n, true_ratio, rates):
     verdicts = Counter(row.verdict for row in experiments(noise, n, true_ratio))
     counts = {**verdicts, "directed": sum(verdicts[v] for v in DIRECTED)}
     for verdict, rate in rates.items():
@@ -71,6 +72,6 @@ def test_difference_at_the_very_margin_is_hardly_ever_called_better_or_equal():
 
 
 def test_size_of_sample_asked_for_shows_equality_with_80_percent_power():
-    """At 3 % noise the sheet asks for 8 blocks; 8 blocks of equal arms are then called equal 4 times in 5."""
+    """At 3 % noise and a margin of 5 % 8 blocks are asked for; equal arms are then called equal 4 times in 5."""
     equal = sum(row.verdict is Verdict.EQUAL for row in experiments(0.03, 8, 1.0)) / TRIALS
     assert equal >= 0.80 - tolerance(0.80)
