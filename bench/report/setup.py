@@ -135,12 +135,12 @@ def question_facts(subject: Subject) -> tuple[Fact, ...]:
         + (f", window of {fmt.exact(s.duration_s, 's')}" if s.duration_s is not None else f", {s.requests} requests")
         for s in load.stages
     )  # fmt: skip
-    margins = ", ".join(f"{name} ±{fmt.exact(m, 'ratio')}" for name, m in scenario.margins.items())
+    margins = "".join(f"{name} ±{fmt.exact(m, 'ratio')}, " for name, m in scenario.margins.items())
     rows = {
         "question": scenario.question.value,
         "model": f"{scenario.model.id}" + (f", {scenario.model.precision}" if scenario.model.precision else ""),
         "primary metric": primary.metric + (f" at {primary.stage}" if primary.stage else ""),
-        "margins": margins or "the suite's own, see the table of comparisons",
+        "margins": f"{margins}all others the suite's own, see the table of comparisons",
         "stages": stages,
         "request": f"{load.input_tokens} tokens in, {load.output_tokens} tokens out, {load.api.value}, "
         f"temperature {load.temperature:g}, ignore_eos {str(load.ignore_eos).lower()}",
