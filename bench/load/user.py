@@ -34,6 +34,7 @@ from bench.load.rows import Lag, Sent, Span, make_tables
 from bench.load.streams import StageRun, Traffic
 from bench.wire.request import parse_url
 
+PULSE_S = 5.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -79,9 +80,16 @@ class LoadProcess:
         """Serve commands until stdin ends."""
         pa.array([0])  # pyarrow looks for pandas on its first list: not after a stage, where CPU time is counted
         self.tell("ready", pid=os.getpid())
+        gevent.spawn(self._pulse)
         for line in FileObject(sys.stdin.fileno(), "rb", close=False):
             command = json.loads(line)
             getattr(self, "do_" + command.pop("do"))(**command)
+
+    def _pulse(self) -> None:
+        """Tell the driver every few seconds that the event loop still turns."""
+        while True:
+            gevent.sleep(PULSE_S)
+            self.tell("alive")
 
     def do_stage(self, **command: Any) -> None:
         """Create the users of a stage; they wait for go."""

@@ -16,6 +16,7 @@ from typing import Any
 from bench.errors import ArmError, NimbenchError
 
 _LOOK_S = 0.5  # how often a silent process is looked at
+MOST_SILENCE_S = 60.0  # a load process says that it lives every PULSE_S of user.py; one that is silent so long is stuck
 
 
 class WorkerDied(NimbenchError):
@@ -36,6 +37,7 @@ class Fleet:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._events: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self._seen: dict[str, dict[int, dict[str, Any]]] = {}
+        self._heard_s: dict[int, float] = {}
 
     def __enter__(self) -> Fleet:
         try:
@@ -89,7 +91,7 @@ class Fleet:
             try:
                 number, told = self._events.get(timeout=min(_LOOK_S, left_s))
             except queue.Empty:
-                self._look(ending=ending)
+                self._look(ending=ending, may_be_busy=event == "rows")
                 continue
             self._seen.setdefault(told["event"], {})[number] = told
             if told["event"] == "abort" and not ending:
@@ -109,17 +111,19 @@ class Fleet:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
         self._processes.append(process)
+        self._heard_s[number] = time.monotonic()
         threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
 
     def _listen(self, number: int, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
         try:
             for line in process.stdout:
+                self._heard_s[number] = time.monotonic()
                 self._events.put((number, json.loads(line)))
         except ValueError:
             return  # the pipe was closed by __exit__
 
-    def _look(self, *, ending: bool) -> None:
+    def _look(self, *, ending: bool, may_be_busy: bool) -> None:
         try:
             self._watch()
         except ArmError as error:  # the rows until now are worth keeping
@@ -128,6 +132,9 @@ class Fleet:
         for number, process in enumerate(self._processes):
             if process.poll() is not None and self._events.empty():
                 raise self._death(number)
+            if not may_be_busy and time.monotonic() - self._heard_s[number] > MOST_SILENCE_S:
+                process.kill()
+                raise WorkerDied(f"load process {number} gave no sign of life for {MOST_SILENCE_S:g} s and was ended")
 
     def _death(self, number: int) -> WorkerDied:
         code = self._processes[number].wait()

@@ -201,6 +201,16 @@ def test_a_load_process_that_dies_is_told(reference):
         run(reference(), load(Stage(id="c", concurrency=2, duration_s=60.0)), kill_first)
 
 
+def test_a_load_process_that_is_stuck_is_ended_and_told(reference, monkeypatch):
+    def stop_first(event):
+        if "client_pids" in event.data:
+            monkeypatch.setattr("bench.load.workers.MOST_SILENCE_S", 2.0)
+            threading.Timer(0.3, os.kill, (event.data["client_pids"][0], signal.SIGSTOP)).start()
+
+    with pytest.raises(WorkerDied, match="load process 0 gave no sign of life"):
+        run(reference(), load(Stage(id="c", concurrency=2, duration_s=60.0)), stop_first)
+
+
 def serve_sulkily(connection, pause_s):
     """Answer, but give every second completion of a connection up after `pause_s`, without a byte."""
     received, completions = bytearray(), 0
