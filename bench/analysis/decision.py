@@ -56,7 +56,7 @@ def _settle(numbers: Numbers, comparisons: tuple[Comparison, ...], primaries: li
         state="one" if len(arms) == 1 else "several",
         side=_side(scenario, arms),
         sentence=_sentence(arms, duels, primaries),
-        because=(*map(_explain, duels), *_against(comparisons, arms), _QUESTION[scenario.question]),
+        because=(*(_explain(duel, primaries) for duel in duels), *_against(comparisons, arms), _QUESTION[scenario.question]),
     )
 
 
@@ -104,15 +104,17 @@ def _open_sentence(comparison: Comparison) -> str:
     return f"{word}: {comparison.reason}. {outcome(comparison)}."
 
 
-def _explain(comparison: Comparison) -> str:
-    """One duel, seen from the arm that has the better number."""
+def _explain(comparison: Comparison, primaries: list[Comparison]) -> str:
+    """One duel; told from the side from which the primary comparison is, where it is the same two arms."""
     edge = margin(comparison)
+    mirrored = (comparison.candidate, comparison.baseline)
+    told = next((c for c in primaries if (c.baseline, c.candidate) == mirrored), comparison)
     tail = {
         Verdict.EQUAL: f"the 90 % interval lies inside ±{edge}: equal for every practical purpose",
         Verdict.WORSE: f"the whole 95 % interval lies beyond the margin of {edge}",
         Verdict.BEHIND: f"direction sure, size not: the 95 % interval reaches into the margin of {edge}",
     }[comparison.verdict]
-    return f"{outcome(comparison)}: {tail}{_power(comparison)}."
+    return f"{outcome(told)}: {tail}{_power(told)}."
 
 
 def _power(comparison: Comparison) -> str:
