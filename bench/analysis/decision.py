@@ -56,7 +56,11 @@ def _settle(numbers: Numbers, comparisons: tuple[Comparison, ...], primaries: li
         state="one" if len(arms) == 1 else "several",
         side=_side(scenario, arms),
         sentence=_sentence(arms, duels, primaries),
-        because=(*(_explain(duel, primaries) for duel in duels), *_against(comparisons, arms), _QUESTION[scenario.question]),
+        because=(
+            *(_explain(duel, primaries) for duel in duels),
+            *_against(comparisons, arms),
+            _QUESTION[scenario.question],
+        ),
     )
 
 
