@@ -213,12 +213,12 @@ def test_interrupt_waits_for_the_step_that_must_not_be_cut():
 
 
 def test_second_interrupt_does_not_break_the_stopping():
-    interrupts = Interrupts()
+    interrupts, before = Interrupts(), signal.getsignal(signal.SIGINT)
     with interrupts.installed():
         with pytest.raises(Interrupted):
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_interrupt_that_was_lost_can_be_repeated(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from bench.load.rows import Span
 from bench.load.workers import Fleet, StageAborted
 from bench.model import Stage
 from bench.record import StageWindow
+from bench.store.tables import REQUESTS
 from bench.vocabulary import FailureKind
 
 _LEAD_NS = 20_000_000  # a command reaches every process before the instant that it names
@@ -52,20 +53,36 @@ def drive(job: LoadJob, progress: Progress, *, watch: Callable[[], None] = lambd
         raise InputError("an open-loop stage cannot be driven yet", where="load.stages", expected="concurrency")
     shape, has_usage = prepare_shape(job)
     gathered = _Gathered(client={"cpu_s": {}, "cpu_to_rows_s": {}, "locust_requests": {}, "findings": []})
-    with (
-        tempfile.TemporaryDirectory(prefix="nimbench-load-") as folder,
-        Fleet(worker_specs(job, shape), Path(folder), watch) as fleet,
-    ):
-        gathered.client |= {"pids": fleet.pids, "prompt_overhead_tokens": shape.overhead}
-        progress(Event("stage", f"{len(fleet.pids)} load processes", {"client_pids": fleet.pids}))
-        reason = None
-        for round_ in range(job.load.rounds):
-            for stage in job.load.stages:
-                reason = reason or _run_stage(fleet, job, stage, round_, Path(folder), gathered, progress)
+    gathered.client["prompt_overhead_tokens"] = shape.overhead
+    try:
+        reason = _drive_all(job, worker_specs(job, shape), gathered, progress, watch)
+    except StageAborted as error:  # while the load processes got ready: there are no rows of this stage
+        reason = str(error)
     result = _result(job, gathered, has_usage)
     if reason:
         raise LoadAborted(reason, result)
     return result
+
+
+def _drive_all(
+    job: LoadJob,
+    specs: list[Mapping[str, Any]],
+    gathered: _Gathered,
+    progress: Progress,
+    watch: Callable[[], None],
+) -> str | None:
+    """Every stage of every round, in order; the reason where one was given up."""
+    reason = None
+    with (
+        tempfile.TemporaryDirectory(prefix="nimbench-load-") as folder,
+        Fleet(specs, Path(folder), watch) as fleet,
+    ):
+        gathered.client["pids"] = fleet.pids
+        progress(Event("stage", f"{len(fleet.pids)} load processes", {"client_pids": fleet.pids}))
+        for round_ in range(job.load.rounds):
+            for stage in job.load.stages:
+                reason = reason or _run_stage(fleet, job, stage, round_, Path(folder), gathered, progress)
+    return reason
 
 
 def _run_stage(
@@ -170,7 +187,7 @@ def _collect(
 
 
 def _result(job: LoadJob, gathered: _Gathered, has_usage: bool) -> LoadResult:
-    requests = pa.concat_tables(gathered.requests)
+    requests = pa.concat_tables(gathered.requests) if gathered.requests else REQUESTS.empty_table()
     gathered.client["findings"] += length_findings(requests, job.load, has_usage=has_usage)
     return LoadResult(
         stages=tuple(gathered.stages),

@@ -1,7 +1,6 @@
 """Whole loads by real load processes against the reference server."""
 
 import contextlib
-import itertools
 import os
 import signal
 import socket
@@ -172,13 +171,26 @@ def test_a_server_that_dies_under_load_aborts_it_and_keeps_the_rows():
 
 def test_a_watcher_that_finds_the_arm_dead_ends_the_load_and_the_rows_are_kept(reference):
     def watch():
-        if next(calls) > 2:
+        if started and time.monotonic() > started[0] + 1.0:
             raise ArmError(FailureKind.CRASHED, "the arm is gone", repair="none")
 
-    calls = itertools.count()
+    def start(event):
+        if "streams" in event.text:
+            started.append(time.monotonic())
+
+    started = []
     with pytest.raises(LoadAborted, match="the arm is gone") as caught:
-        run(reference(), load(Stage(id="c", concurrency=2, requests=100_000)), watch=watch)
+        run(reference(), load(Stage(id="c", concurrency=2, requests=100_000)), start, watch)
     assert caught.value.result.requests.num_rows > 0
+
+
+def test_an_arm_that_dies_before_the_first_stage_ends_the_load_without_rows(reference):
+    def watch():
+        raise ArmError(FailureKind.CRASHED, "the arm is gone", repair="none")
+
+    with pytest.raises(LoadAborted, match="the arm is gone") as caught:
+        run(reference(), load(Stage(id="c", concurrency=2, duration_s=60.0)), watch=watch)
+    assert caught.value.result.requests.num_rows == 0
 
 
 def find_listener(url):
