@@ -22,8 +22,8 @@ setup: $(STAMP)
 	@echo "$(VENV) is ready: $$($(BIN)/python --version), $$($(BIN)/nimbench --version)"
 
 # The stamp is written last and taken away first, so a .venv without it is a half-made one and is made anew. One that was
-# whole and whose lock has changed is brought up to date in place. --no-compile: compiling every file of every package takes
-# a third of the time; Python compiles the few that are imported.
+# whole and whose lock has changed is brought up to date in place. pip compiles what it installs: where
+# PYTHONDONTWRITEBYTECODE is set (most container images), Python would else compile every package at every start.
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
 	  echo "make setup: nimbench needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true)." >&2; \
@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml requirements.lock
 	  echo "  repair: apt-get install python3-venv   (Debian, Ubuntu), then make setup" >&2; exit 2; }
 	@if [ -e $(STAMP) ]; then rm $(STAMP); $(PYTHON) -m venv $(VENV); else $(PYTHON) -m venv --clear $(VENV); fi
 	@echo "Installing $$(grep -c '^[a-z].*==' requirements.lock) locked packages into $(VENV) (about a minute, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def make(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key != "MFLAGS"}
+    ours = ("MFLAGS", "SCENARIO", "MODE", "ARGS", "RUN", "PYTHON")  # `make test ARGS=…` exports them to its tests
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key not in ours}
     return subprocess.run(
         ["make", *words], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
     )

@@ -34,6 +34,9 @@ def headline(subject: Subject) -> Headline:
     sentence = fmt.safe_text(subject.summary.decision.sentence, 600)
     if css == "void":
         sentence = "This run is void: its numbers stand below for the search of the cause, and carry no verdict."
+    if sentence.startswith(f"{word}: "):  # the word stands before it already
+        rest = sentence[len(word) + 2 :]
+        sentence = rest[:1].upper() + rest[1:]
     return Headline(css, word, sentence, interval_text(subject), text, command)
 
 
