@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bench.container import Build, Coldstart, Container, Gpu, HostNeeds, Mount, Secrets, Weights
 from bench.vocabulary import Api, Purpose, Question, RuntimeKind, Side
 
 
@@ -50,6 +51,7 @@ class Model:
     max_model_len: int | None = None
     made: str | None = None  # a model made locally by scenarios/_models: its name
     path: str | None = None  # a file or folder that already exists
+    weights: Weights | None = None  # where container arms read them
     tokenizer: str = "server"  # `server` = ask the arm's own /tokenize; else a path to tokenizer.json
 
 
@@ -73,7 +75,13 @@ class Arm:
     notice: str | None = None  # shown wherever the arm is named, e.g. "stand-in, not NVIDIA NIM"
     url: str | None = None
     image: str | None = None
-    build: str | None = None
+    build: Build | None = None
+    container: Container | None = None  # None = the scenario's
+    mounts: tuple[Mount, ...] = ()
+    profile: str | None = None  # of a NIM, by name
+    profile_id: str | None = None  # of a NIM, 64 hex digits
+    prepare: tuple[str, ...] | None = None  # arguments of the image for the step that downloads, before any launch
+    secrets: Secrets = field(default_factory=Secrets)
     command: tuple[str, ...] | None = None  # replaces the engine's own start command
     args: tuple[str, ...] = ()  # added to it
     env: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +138,11 @@ class Scenario:
     primary: Primary
     notice: str | None = None
     serve_args: tuple[str, ...] = ()  # added to every arm
+    gpu: Gpu | None = None
+    host: HostNeeds = field(default_factory=HostNeeds)
+    container: Container = field(default_factory=Container)
+    registry: str | None = None  # host[:port] to which built images are pushed and from which they are pulled
+    coldstart: Coldstart = field(default_factory=Coldstart)
     margins: Mapping[str, float] = field(default_factory=dict)  # metric -> smallest ratio that matters, 0.05 = 5 %
     slo: Mapping[str, float] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)

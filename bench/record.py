@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.container import ImageRecord
 from bench.model import Plan, Scenario
 from bench.vocabulary import (
     FailureKind,
@@ -93,6 +94,7 @@ class Launch:
     digests: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     container_id: str | None = None
+    container_layer_bytes: int | None = None  # written beside the volumes: gone with the container
     marks: Mapping[Mark, float] = field(default_factory=dict)  # seconds since t0
     effective_config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -118,5 +120,9 @@ class Run:
     origin: Mapping[str, Any]  # {"tool": "nimbench"} or an importer's facts; git commit where known
     calibration: tuple[Mapping[str, Any], ...] = ()  # the instrument's own error, a row per stage
     model_files: Mapping[str, str] = field(default_factory=dict)  # file name -> sha256
+    images: Mapping[str, ImageRecord] = field(default_factory=dict)  # arm -> how its image came here
+    prepared: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what was prepared: profiles, weights, alignment, placement
     error: str | None = None
     findings: tuple[Finding, ...] = ()

@@ -28,6 +28,27 @@ class RuntimeKind(StrEnum):
     ENDPOINT = "endpoint"
 
 
+class Network(StrEnum):
+    """How a container's server is reached from this host, and from nowhere else."""
+
+    PUBLISHED_LOOPBACK = "published-loopback"
+    HOST = "host"
+
+
+class Ipc(StrEnum):
+    """Whose shared memory a container uses."""
+
+    PRIVATE = "private"
+    HOST = "host"
+
+
+class ImageAbsent(StrEnum):
+    """Whether a run may remove its images once to measure their pull."""
+
+    NEVER = "never"
+    ONCE = "once"
+
+
 class Api(StrEnum):
     """The OpenAI route that the load uses."""
 
@@ -101,6 +122,13 @@ class FailureKind(StrEnum):
     PORT_TAKEN = "port_taken"
     DRIVER_TOO_OLD = "driver_too_old"
     UNSUPPORTED_MODEL = "unsupported_model"
+    IMAGE_NOT_FOUND = "image_not_found"
+    RATE_LIMITED = "rate_limited"
+    ENTRYPOINT_MISSING = "entrypoint_missing"
+    GPU_MISSING = "gpu_missing"
+    DISK_FULL = "disk_full"
+    ENGINE_GONE = "engine_gone"  # the container engine itself
+    BUILD_FAILED = "build_failed"
     CRASHED = "crashed"
     TIMEOUT = "timeout"
 

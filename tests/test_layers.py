@@ -20,13 +20,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BENCH = ROOT / "bench"
 
-NOUNS = {"vocabulary", "metric_names", "model", "record", "conclusion"}
+NOUNS = {"vocabulary", "metric_names", "container", "model", "record", "conclusion"}
 LAYER_0 = {"__init__", "errors", "clock", "events", "secrets"} | NOUNS
 LAYER_1 = LAYER_0 | {"wire"}
 LAYER_2 = LAYER_1 | {"scenario", "engines", "store"}
 LAYER_3 = LAYER_2 | {"dockerhost"}
 LAYER_4 = LAYER_3 | {"images", "runtimes", "load", "probes"}
-LEFT = LAYER_4 - LAYER_2 | {"plan", "doctor", "calibration", "launching", "measure", "resuming"}
+LEFT = LAYER_4 - LAYER_2 | {"plan", "doctor", "preparing", "calibration", "launching", "measure", "resuming"}
 RIGHT = {"analysis", "report", "imports"}
 
 MAY_IMPORT = {
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     **dict.fromkeys(("scenario", "engines", "store"), LAYER_1),
     "dockerhost": LAYER_0,
     **dict.fromkeys(("images", "runtimes", "load", "probes"), LAYER_3),
+    "preparing": LAYER_4 | {"plan"},  # images, weights and profiles, before the first launch
     **dict.fromkeys(("plan", "doctor", "calibration", "resuming"), LAYER_4),
     "launching": LAYER_4 | {"plan"},  # the flow of one launch
     "measure": LAYER_4 | {"plan", "calibration", "launching"},  # the flow of a run

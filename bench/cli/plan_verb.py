@@ -13,15 +13,15 @@ import click
 
 from bench.cli.choices import scenario_choices
 from bench.cli.tables import show_table
+from bench.dockerhost.line import docker_run_line
 from bench.engines.base import Command
 from bench.model import Arm, Plan, PlannedLaunch, Scenario
-from bench.plan import NO_DOCKER, launch_spec, make_plan
+from bench.plan import launch_spec, make_plan
 from bench.scenario import load_scenario
 from bench.secrets import Redactor
 from bench.vocabulary import RuntimeKind
 
 NOT_STARTED = {
-    RuntimeKind.DOCKER: f"a container: {NO_DOCKER}, `run` will refuse this arm",
     RuntimeKind.ENDPOINT: "already runs: nothing is started",
 }
 
@@ -44,11 +44,13 @@ def _arm(scenario: Scenario, plan: Plan, arm: Arm) -> dict[str, Any]:
     """One arm's commands as a user could paste them, secrets taken out."""
     facts: dict[str, Any] = {"engine": arm.engine, "side": arm.side, "runtime": arm.runtime, "notice": arm.notice}
     facts |= {"ports": dict(plan.ports[arm.name]), "url": arm.url}
-    if arm.runtime is RuntimeKind.DOCKER:
-        return facts | {"commands": []}
     # The run uses a folder inside of its own; this one is a place where a user may try the commands by hand.
     scratch = str(Path(tempfile.gettempdir(), f"nimbench-{scenario.name}-{arm.name}"))
     spec = launch_spec(scenario, arm.name, plan, scratch=scratch)
+    if spec.container is not None:
+        line = docker_run_line(spec.container, Redactor.knowing(spec.container.env))
+        commands: list[dict[str, Any]] = [{"name": "engine", "line": line, "files": {}}]
+        return facts | {"url": spec.url, "ready": f"{spec.url}{spec.ready_path}", "commands": commands}
     commands = [
         {"name": part.name, "line": _line(part), "files": {f"{scratch}/{n}": t for n, t in part.files.items()}}
         for part in spec.commands

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bench.container import ContainerSpec, ImageFacts
 from bench.model import Arm, Model
 from bench.vocabulary import FailureKind, Mark
 
@@ -18,6 +19,7 @@ class Command:
     name: str  # "engine" or the name of a sidecar
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)  # added to a minimal environment, not to the user's own
+    entrypoint: tuple[str, ...] | None = None  # of a container only: replaces the image's own
     files: Mapping[str, str] = field(default_factory=dict)  # written into the launch's scratch folder before the start
 
 
@@ -31,6 +33,7 @@ class LaunchSpec:
     metrics_url: str | None  # the engine's own exposition, past any sidecar
     ready_timeout_s: float
     engine: str
+    container: ContainerSpec | None = None  # of an arm in a container; `commands` is empty then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,10 @@ class Site:
     ports: Mapping[str, int]  # command name -> port on 127.0.0.1
     scratch: str  # folder of this launch, gone after it
     python: str  # interpreter of the arm's own environment
-    model_path: str | None  # resolved file or folder
+    model_path: str | None  # resolved file or folder; inside the container where there is one
+    container: bool = False  # the command runs in a container: listen on all its addresses, at `container_port`
+    image: ImageFacts | None = None  # its image, where it is known
+    profile_id: str | None = None  # of a NIM, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Engine(Protocol):
     ready_path: str
     modules: tuple[str, ...]  # Python modules that must be importable by the arm's interpreter
     documents: tuple[str, ...]  # paths asked for effective_config once the engine is ready, past any sidecar
+    container_port: int  # where its images listen; the scenario's arguments do not change it
+    metrics_path: str  # of its exposition
     model_format: str | None  # "gguf" | "safetensors": which file of a made model it reads
     log_patterns: tuple[LogPattern, ...]
     failure_patterns: tuple[FailurePattern, ...]

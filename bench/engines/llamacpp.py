@@ -23,6 +23,8 @@ class LlamaCpp:
     name = "llamacpp"
     ready_path = "/health"  # 503 while the model loads
     modules: tuple[str, ...] = ("xllamacpp",)
+    container_port = 8080
+    metrics_path = "/metrics"
     model_format: str | None = "gguf"
     documents: tuple[str, ...] = ("/v1/models", "/props", "/metrics")
 

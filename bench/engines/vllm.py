@@ -36,6 +36,8 @@ class Vllm:
     name = "vllm"
     ready_path = "/health"
     modules: tuple[str, ...] = ("vllm", "torch")
+    container_port = 8000
+    metrics_path = "/metrics"
     model_format: str | None = "safetensors"
     documents: tuple[str, ...] = ("/v1/models", "/version", "/metrics")
 

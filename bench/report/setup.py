@@ -45,7 +45,7 @@ def _arm_column(subject: Subject, arm: Arm) -> dict[str, str]:
     done = [one for one in launches if one.status is LaunchStatus.DONE]
     column = {
         "side": arm.side.value, "engine": arm.engine, "runtime": arm.runtime.value,
-        "image": arm.image or arm.build or "none", "url": arm.url or "none",
+        "image": arm.image or (f"built from {arm.build.context}" if arm.build else "none"), "url": arm.url or "none",
         "arguments added": " ".join(arm.args) or "none",
         "environment added": " ".join(f"{k}={v}" for k, v in arm.env.items()) or "none",
         "packages": Path(arm.packages).name if arm.packages else "nimbench's own environment",

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pydantic_core import PydanticCustomError
 
 from bench.scenario import units
+from bench.scenario.container_contradictions import container_contradictions, model_contradictions
 from bench.scenario.problems import Key, Problem, did_you_mean
 from bench.scenario.shape import ArmShape, ScenarioShape, StageShape
 from bench.vocabulary import RuntimeKind
@@ -35,16 +36,18 @@ def runtime_of(arm: ArmShape) -> RuntimeKind:
 def template_names(arm: ArmShape) -> tuple[str, ...]:
     """The words that may stand in `${...}`."""
     ports = [f"{name}_port" for name in (ENGINE, *arm.also)]
-    return (*ports, "scratch", "model_id", "model_path", "folder")
+    return (*ports, "scratch", "model_id", "model_path", "model_folder", "folder")
 
 
 def find_contradictions(shape: ScenarioShape, folder: Path) -> list[Problem]:
     """Every contradiction within the scenario, and files that it names but that are not there."""
-    checks: tuple[Callable[[ScenarioShape], Iterable[Problem]], ...] = (_arms, _stages, _primary, _lengths, _slo)
+    checks: tuple[Callable[[ScenarioShape], Iterable[Problem]], ...]
+    checks = (_arms, _stages, _primary, _lengths, _slo, model_contradictions)
     problems = [problem for check in checks for problem in check(shape)]
     for name, arm in shape.arms.items():
         key = ("arms", name)
         problems += [*_start(shape, arm, key), *_commands(arm, key), *_files(arm, key, folder)]
+        problems += container_contradictions(shape, arm, runtime_of(arm), key, folder)
     return problems
 
 
@@ -137,6 +140,8 @@ def _commands(arm: ArmShape, key: Key) -> Iterator[Problem]:
     texts: list[tuple[Key, str]] = [((*key, "args", i), word) for i, word in enumerate(arm.args)]
     texts += [((*key, "command", i), word) for i, word in enumerate(arm.command or ())]
     texts += [((*key, "env", name), value) for name, value in arm.env.items()]
+    texts += [((*key, "mounts", i, "path"), mount.path) for i, mount in enumerate(arm.mounts) if mount.path]
+    texts += [((*key, "prepare", i), word) for i, word in enumerate(arm.prepare or ())]
     for name, sidecar in arm.also.items():
         texts += [((*key, "also", name, "command", i), word) for i, word in enumerate(sidecar.command)]
     for place, text in texts:

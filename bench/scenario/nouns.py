@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from bench import model
+from bench import container, model
 from bench.scenario import units
+from bench.scenario.container_nouns import to_build, to_container, to_host, to_secrets, to_weights
 from bench.scenario.contradictions import runtime_of, stage_id
 from bench.scenario.shape import ArmShape, LoadShape, ScenarioShape
 from bench.scenario.source import read_text
@@ -23,9 +24,14 @@ def to_scenario(shape: ScenarioShape, name: str, folder: Path) -> model.Scenario
         question=shape.question,
         notice=shape.notice,
         baseline=shape.baseline,
-        model=model.Model(**shape.model.model_dump()),
+        model=_model(shape),
         serve_args=tuple(shape.serve_args),
-        arms=tuple(_arm(arm_name, arm, folder) for arm_name, arm in shape.arms.items()),
+        gpu=container.Gpu(**shape.gpu.model_dump()) if shape.gpu else None,
+        host=to_host(shape.host),
+        container=to_container(shape.container),
+        registry=shape.registry,
+        coldstart=container.Coldstart(image_absent=shape.coldstart.image_absent),
+        arms=tuple(_arm(arm_name, arm, shape, folder) for arm_name, arm in shape.arms.items()),
         load=_load(shape.load),
         launches=_launches(shape),
         primary=_primary(shape),
@@ -35,7 +41,12 @@ def to_scenario(shape: ScenarioShape, name: str, folder: Path) -> model.Scenario
     )
 
 
-def _arm(name: str, arm: ArmShape, folder: Path) -> model.Arm:
+def _model(shape: ScenarioShape) -> model.Model:
+    plain = shape.model.model_dump(exclude={"weights"})
+    return model.Model(**plain, weights=to_weights(shape.model.weights) if shape.model.weights else None)
+
+
+def _arm(name: str, arm: ArmShape, shape: ScenarioShape, folder: Path) -> model.Arm:
     return model.Arm(
         name=name,
         engine=arm.engine,
@@ -44,7 +55,13 @@ def _arm(name: str, arm: ArmShape, folder: Path) -> model.Arm:
         notice=arm.notice,
         url=arm.url.rstrip("/") if arm.url else None,
         image=arm.image,
-        build=arm.build.context if arm.build else None,
+        build=to_build(arm.build, folder) if arm.build else None,
+        container=to_container(shape.container, arm.container),
+        mounts=tuple(container.Mount(**mount.model_dump()) for mount in arm.mounts),
+        profile=arm.profile,
+        profile_id=arm.profile_id,
+        prepare=tuple(arm.prepare) if arm.prepare else None,
+        secrets=to_secrets(arm.secrets),
         command=tuple(arm.command) if arm.command else None,
         args=tuple(arm.args),
         env=dict(arm.env),

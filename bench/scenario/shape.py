@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from bench.scenario.container_shape import (
+    BuildShape,
+    ColdstartShape,
+    ContainerShape,
+    GpuShape,
+    HostShape,
+    MountShape,
+    Registry,
+    SecretsShape,
+    Sha256,
+    Shape,
+    WeightsShape,
+    Words,
+)
 from bench.scenario.units import Address, Duration, Metric, PositiveDuration, Share, Text
 from bench.vocabulary import Api, Question, RuntimeKind, Side
 
@@ -17,7 +31,6 @@ Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Name = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 SidecarName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,30}$")]  # a word of ${<name>_port}
 StageId = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_.-]{0,30}$")]
-Words = Annotated[str, Field(strict=True, min_length=1)]
 Price = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None
 ModeName = Literal["smoke", "quick", "standard", "publish"]
 
@@ -25,12 +38,6 @@ ModeName = Literal["smoke", "quick", "standard", "publish"]
 def _none_as_empty(value: Any) -> Any:
     """`env:` with nothing under it means an empty one."""
     return {} if value is None else value
-
-
-class Shape(BaseModel):
-    """Base of all shapes: no key beyond those named."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelShape(Shape):
@@ -45,6 +52,7 @@ class ModelShape(Shape):
     path: Words | None = Field(
         default=None, description="file or folder of the weights; relative to the scenario's folder"
     )
+    weights: WeightsShape | None = Field(default=None, description="where container arms read them")
     tokenizer: Words = Field(
         default="server", description="server = ask the arm's /tokenize; else path of a tokenizer.json"
     )
@@ -55,12 +63,6 @@ class SidecarShape(Shape):
 
     command: list[Text] = Field(min_length=1, description="program and arguments; ${...} is filled in")
     files: dict[str, Words] = Field(default_factory=dict, description="file in ${scratch}: template in the folder")
-
-
-class BuildShape(Shape):
-    """An image built from the scenario's folder."""
-
-    context: Words = Field(description="folder with a Dockerfile, relative to the scenario's folder")
 
 
 class ArmShape(Shape):
@@ -77,6 +79,16 @@ class ArmShape(Shape):
     url: Address | None = Field(default=None, description="http(s)://host:port of a server that already runs")
     image: Words | None = Field(default=None, description="reference of a container image")
     build: BuildShape | None = Field(default=None, description="an image to build")
+    container: ContainerShape = Field(
+        default_factory=ContainerShape, description="overrides the scenario's, key by key"
+    )
+    mounts: list[MountShape] = Field(default_factory=list, max_length=20, description="state that outlives containers")
+    profile: Words | None = Field(default=None, description="of a NIM, by name, e.g. vllm-bf16-tp1-pp1")
+    profile_id: Sha256 | None = Field(default=None, description="of a NIM: the 64-digit id alone")
+    prepare: list[Text] | None = Field(
+        default=None, min_length=1, description="what the image runs once before any launch, e.g. [download-to-cache]"
+    )
+    secrets: SecretsShape = Field(default_factory=SecretsShape)
     command: list[Text] | None = Field(
         default=None, min_length=1, description="replaces the engine's own start command"
     )
@@ -192,6 +204,13 @@ class ScenarioShape(Shape):
     model: ModelShape
     baseline: Words = Field(description="the arm that the others are compared with")
     serve_args: list[Text] = Field(default_factory=list, description="added to the start command of every arm")
+    gpu: GpuShape | None = Field(default=None, description="the GPUs of one arm; without it no arm sees a GPU")
+    host: HostShape = Field(default_factory=HostShape)
+    container: ContainerShape = Field(default_factory=ContainerShape, description="of every container arm")
+    registry: Registry | None = Field(
+        default=None, description="host[:port]: built images go there and come from there"
+    )
+    coldstart: ColdstartShape = Field(default_factory=ColdstartShape)
     arms: dict[Name, ArmShape] = Field(max_length=20, description="two arms or more")
     load: LoadShape
     launches: LaunchesShape = Field(default_factory=LaunchesShape)

@@ -15,6 +15,9 @@ from bench.scenario.problems import did_you_mean
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST_S = 30 * 24 * 3600.0
+_BYTES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_LARGEST_BYTES = 1 << 50
+_SIZE = re.compile(r"(\d{1,9})([kmgtKMGT])")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
@@ -44,6 +47,14 @@ def share(value: Any) -> float:
     if match and 0 < float(match[1]) <= 100:
         return float(match[1]) / 100
     raise _wrong("wrong unit", "a percentage above 0%, e.g. 5%", "write 5%")
+
+
+def size_bytes(value: Any) -> int:
+    """`16g`, `512m` in bytes, powers of 1024 as Docker counts them; a number without its unit is refused."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match and (size := int(match[1]) * _BYTES[match[2].lower()]) <= _LARGEST_BYTES:
+        return size
+    raise _wrong("wrong unit", "a whole number with its unit: k, m, g or t, e.g. 16g", "write 16g")
 
 
 def metric(value: Any) -> str:
@@ -97,6 +108,11 @@ _SHARE_SCHEMA = {"type": "string", "pattern": f"^{_SHARE.pattern}$", "examples":
 Duration = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_DURATION_SCHEMA)]
 PositiveDuration = Annotated[float, BeforeValidator(positive_seconds), WithJsonSchema(_DURATION_SCHEMA)]
 Share = Annotated[float, BeforeValidator(share), WithJsonSchema(_SHARE_SCHEMA)]
+Size = Annotated[
+    int,
+    BeforeValidator(size_bytes),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["16g"]}),
+]
 Metric = Annotated[str, BeforeValidator(metric), WithJsonSchema({"type": "string", "enum": list(METRICS)})]
 Address = Annotated[str, BeforeValidator(address), WithJsonSchema({"type": "string", "pattern": "^https?://[^/]+/?$"})]
 Text = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": ["string", "number"]})]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bench import __version__
+from bench.container import Build
 from bench.errors import InputError
 from bench.model import Scenario
 from bench.record import Launch, Run
@@ -53,8 +54,24 @@ def portable(scenario: Scenario) -> Scenario:
         inside = path is not None and folder.is_absolute() and Path(path).is_relative_to(folder)
         return str(Path(path).relative_to(folder)) if path is not None and inside else path
 
-    arms = tuple(dataclasses.replace(arm, packages=relative(arm.packages)) for arm in scenario.arms)
+    arms = tuple(
+        dataclasses.replace(arm, packages=relative(arm.packages), build=_portable_build(arm.build, folder))
+        for arm in scenario.arms
+    )
     return dataclasses.replace(scenario, folder=folder.name, arms=arms)
+
+
+def _portable_build(build: Build | None, folder: Path) -> Build | None:
+    """Contexts and lock files may lie beside the scenario's folder: relative to its parent they say where."""
+    if build is None or not folder.is_absolute():
+        return build
+
+    def relative(path: str | None) -> str | None:
+        inside = path is not None and Path(path).is_relative_to(folder.parent)
+        return str(Path(path).relative_to(folder.parent)) if path is not None and inside else path
+
+    context = relative(build.context) or build.context
+    return dataclasses.replace(build, context=context, wheelhouse=relative(build.wheelhouse))
 
 
 def parse_run(text: str, *, where: str) -> Run:
