@@ -1,4 +1,4 @@
-"""The order of launches: burn-in blocks, then the kept ones, each with every arm once in an order drawn from the seed."""
+"""The order of launches: burn-in blocks, then the kept ones; each has every arm once, in an order from the seed."""
 
 from __future__ import annotations
 
