@@ -125,4 +125,5 @@ class Run:
         default_factory=dict
     )  # what was prepared: profiles, weights, alignment, placement
     error: str | None = None
+    failure: Failure | None = None  # of the preparation, before any launch; a launch keeps its own
     findings: tuple[Finding, ...] = ()
