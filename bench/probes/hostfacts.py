@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import psutil
 
 from bench import __version__
+from bench.errors import PrerequisiteError
+from bench.probes.gpufacts import GpuHost, read_gpus
 
 PACKAGES = (
     "locust",
@@ -28,7 +31,15 @@ PACKAGES = (
     "tokenizers",
 )
 # Named facts that must be equal for launches to stand in one run: another host is another run.
-CHECKED = ("cpu_model", "cpu_cores", "memory_bytes", "kernel", "os")
+CHECKED = (
+    *("cpu_model", "cpu_cores", "numa_nodes", "memory_bytes", "kernel", "os"),
+    *("gpu_driver", "gpu_cuda_driver", "gpus", "container_toolkit"),
+    *("docker_version", "docker_storage_driver", "docker_containerd_store", "docker_rootless"),
+)
+DOCKER_FACTS = (
+    *("docker_version", "docker_api", "docker_storage_driver", "docker_containerd_store", "docker_root"),
+    *("docker_cgroup", "docker_rootless", "docker_runtimes", "docker_platform"),
+)
 _ASK_VERSIONS = """
 import importlib.metadata as m, json, platform, sys
 of = m.packages_distributions()
@@ -38,8 +49,8 @@ print(json.dumps({"python": platform.python_version(), **{n: m.version(n) for n 
 _TOOL_TIMEOUT_S = 30.0
 
 
-def host_facts() -> dict[str, Any]:
-    """What of this machine decides how fast it is."""
+def host_facts(*, containers: bool = True) -> dict[str, Any]:
+    """What of this machine decides how fast it is. Without `containers` the container engine is not asked."""
     return {
         "cpu_model": _cpu_model(),
         "cpu_cores": os.cpu_count(),
@@ -53,7 +64,44 @@ def host_facts() -> dict[str, Any]:
         "os": _os_name(),
         "virtualisation": _virtualisation(),
         "load_average_1m": os.getloadavg()[0],
+        "numa_nodes": _numa_nodes(),
+        **_gpu_facts(read_gpus()),
+        "container_toolkit": toolkit_version() if containers else None,
+        **(_docker_facts() if containers else dict.fromkeys(DOCKER_FACTS)),
     }
+
+
+def _gpu_facts(host: GpuHost) -> dict[str, Any]:
+    """`gpus` is empty where the driver finds none, None where there is no driver to ask."""
+    gpus = None if host.problem else [asdict(gpu) for gpu in host.gpus]
+    return {"gpu_driver": host.driver, "gpu_cuda_driver": host.cuda_driver, "gpus": gpus}
+
+
+def _docker_facts() -> dict[str, Any]:
+    try:
+        from bench.dockerhost.client import connect, engine_facts  # the SDK takes a moment that only this pays
+    except ModuleNotFoundError:
+        return dict.fromkeys(DOCKER_FACTS)
+    try:
+        client = connect()
+    except PrerequisiteError:
+        return dict.fromkeys(DOCKER_FACTS)
+    try:
+        return dict.fromkeys(DOCKER_FACTS) | engine_facts(client)
+    finally:
+        client.close()
+
+
+def toolkit_version() -> str | None:
+    """Of NVIDIA's container toolkit on this host: `NVIDIA Container Toolkit CLI version 1.17.8` and a commit."""
+    match = re.search(r"\bversion:?\s+v?(\d+(?:\.\d+)+\S*)", _output(["nvidia-ctk", "--version"]) or "")
+    return match[1] if match else None
+
+
+def _numa_nodes() -> dict[str, str] | None:
+    """Node -> its processors; None where the kernel shows no nodes."""
+    nodes = sorted(Path("/sys/devices/system/node").glob("node[0-9]*"), key=lambda path: int(path.name[4:]))
+    return {path.name[4:]: _text(str(path / "cpulist")) or "" for path in nodes} or None
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,92 @@
+"""The GPUs of this host as NVML describes them; on a host without any, the reason."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuFacts:
+    """One physical GPU."""
+
+    index: int
+    name: str  # as NVML spells it: PCIe, NVL and SXM differ here
+    uuid: str
+    memory_bytes: int | None = None
+    power_limit_w: float | None = None
+    persistence: bool | None = None  # the driver stays loaded when nobody uses the GPU
+    mig: bool | None = None  # cut into instances
+    pci_bus_id: str | None = None  # as sysfs writes it, "0000:0f:00.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuHost:
+    """The driver with its GPUs."""
+
+    gpus: tuple[GpuFacts, ...] = ()
+    driver: str | None = None
+    cuda_driver: str | None = None  # newest CUDA that the driver speaks, "13.0"
+    problem: str | None = None  # why nothing could be asked
+
+
+def read_gpus() -> GpuHost:
+    """Asked anew at each call: a driver may be loaded meanwhile."""
+    try:
+        nvml = importlib.import_module("pynvml")  # of the extra `run`
+    except ModuleNotFoundError:
+        return GpuHost(problem="the package nvidia-ml-py is not installed")
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        return GpuHost(problem=str(error))
+    try:
+        return _host(nvml)
+    except nvml.NVMLError as error:
+        return GpuHost(problem=str(error))
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _host(nvml: Any) -> GpuHost:
+    cuda = _asked(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)
+    return GpuHost(
+        gpus=tuple(_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())),
+        driver=_asked(nvml, nvml.nvmlSystemGetDriverVersion),
+        cuda_driver=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
+    )
+
+
+def _gpu(nvml: Any, index: int) -> GpuFacts:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = _asked(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    power_mw = _asked(nvml, nvml.nvmlDeviceGetPowerManagementLimit, handle)
+    persistence = _asked(nvml, nvml.nvmlDeviceGetPersistenceMode, handle)
+    mig = _asked(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    pci = _asked(nvml, nvml.nvmlDeviceGetPciInfo, handle)
+    return GpuFacts(
+        index=index,
+        name=nvml.nvmlDeviceGetName(handle),
+        uuid=nvml.nvmlDeviceGetUUID(handle),
+        memory_bytes=memory.total if memory else None,
+        power_limit_w=power_mw / 1000 if power_mw is not None else None,
+        persistence=bool(persistence) if persistence is not None else None,
+        mig=bool(mig[0]) if mig else None,
+        pci_bus_id=sysfs_bus_id(pci.busId) if pci else None,
+    )
+
+
+def _asked(nvml: Any, question: Callable[..., Any], *words: Any) -> Any:
+    """The answer, None where this GPU or driver has none: many facts exist on some boards only."""
+    try:
+        return question(*words)
+    except nvml.NVMLError:
+        return None
+
+
+def sysfs_bus_id(nvml_bus_id: str) -> str:
+    """`00000000:0F:00.0` of NVML as the kernel names that folder, `0000:0f:00.0`."""
+    domain, _, rest = nvml_bus_id.partition(":")
+    return f"{int(domain, 16):04x}:{rest.lower()}"
