@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bench.engines.base import Engine
 from bench.engines.llamacpp import LlamaCpp
+from bench.engines.nim import Nim
+from bench.engines.sglang import Sglang
 from bench.engines.vllm import Vllm
 from bench.errors import InputError
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (LlamaCpp(), Vllm())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (LlamaCpp(), Nim(), Sglang(), Vllm())}
 
 
 def get_engine(name: str) -> Engine:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def learn_config(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
     """Fill in effective_config and versions; what cannot be learnt is a finding, not a failure."""
-    own_url = spec.metrics_url.removesuffix("/metrics") if spec.metrics_url else running.url  # past any sidecar
+    metrics_path = attempt.engine.metrics_path
+    own_url = spec.metrics_url.removesuffix(metrics_path) if spec.metrics_url else running.url  # past any sidecar
     documents = gather_documents(own_url, attempt.engine.documents, attempt.launch_dir.log_path)
     try:
         attempt.effective_config = dict(attempt.engine.effective_config(documents))
