@@ -16,6 +16,7 @@ from bench.vocabulary import Network
 
 MODELS = "/models"  # where a model of this host lies in a container
 GPU_PLACEHOLDER = "GPU-chosen-when-the-run-starts"
+PROFILE_PLACEHOLDER = "id-of"  # what a host with the GPU resolves from the name
 
 
 def container_spec(
@@ -25,7 +26,8 @@ def container_spec(
     engine, settings = get_engine(arm.engine), arm.container or scenario.container
     port = host_port if settings.network is Network.HOST else engine.container_port
     inner, automatic = _model_inside(scenario, host_model)
-    words = template_words(scenario, arm, port=port, inner_model=inner, host_model=host_model)
+    profile_id = profile_id_of(arm, prepared)
+    words = template_words(scenario, arm, port=port, inner_model=inner, host_model=host_model, profile_id=profile_id)
     ready_arm = filled_arm(arm, filler(words))
     image = prepared.images.get(arm.name)
     site = Site(
@@ -35,7 +37,7 @@ def container_spec(
         model_path=inner,
         container=True,
         image=image,
-        profile_id=prepared.profile_ids.get(arm.name, arm.profile_id),
+        profile_id=profile_id,
     )
     command = engine.command(ready_arm, scenario.model, scenario.serve_args, site)
     return ContainerSpec(
@@ -56,7 +58,8 @@ def container_spec(
 
 def prepare_spec(scenario: Scenario, arm: Arm, host_model: str | None, prepared: Prepared) -> ContainerSpec:
     """The step that downloads, before any launch: it alone may see the arm's secrets, and serves nothing."""
-    words = template_words(scenario, arm, port=0, inner_model=None, host_model=host_model)
+    profile_id = profile_id_of(arm, prepared)
+    words = template_words(scenario, arm, port=0, inner_model=None, host_model=host_model, profile_id=profile_id)
     ready_arm = filled_arm(arm, filler(words))
     settings = arm.container or scenario.container
     return ContainerSpec(
@@ -88,8 +91,20 @@ def labels_of(scenario: Scenario, arm: Arm, prepared: Prepared) -> Mapping[str, 
     return {SCENARIO: scenario.name, ARM: arm.name, RUN: prepared.run_id or "not-started"}
 
 
+def profile_id_of(arm: Arm, prepared: Prepared) -> str | None:
+    """The id of a NIM's profile: resolved on the host, or written in the scenario; None = the NIM chooses."""
+    known = prepared.profile_ids.get(arm.name, arm.profile_id)
+    return known or (f"{PROFILE_PLACEHOLDER}-{arm.profile}" if arm.profile else None)
+
+
 def template_words(
-    scenario: Scenario, arm: Arm, *, port: int, inner_model: str | None, host_model: str | None
+    scenario: Scenario,
+    arm: Arm,
+    *,
+    port: int,
+    inner_model: str | None,
+    host_model: str | None,
+    profile_id: str | None = None,
 ) -> dict[str, str]:
     """What `${...}` means in a container arm: `model_path` inside of it, `model_folder` on the host."""
     del arm
@@ -100,6 +115,7 @@ def template_words(
         "model_path": inner_model or "",
         "model_folder": host_model or "",
         "folder": scenario.folder,
+        "profile_id": profile_id or "",
     }
 
 

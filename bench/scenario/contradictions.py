@@ -36,7 +36,7 @@ def runtime_of(arm: ArmShape) -> RuntimeKind:
 def template_names(arm: ArmShape) -> tuple[str, ...]:
     """The words that may stand in `${...}`."""
     ports = [f"{name}_port" for name in (ENGINE, *arm.also)]
-    return (*ports, "scratch", "model_id", "model_path", "model_folder", "folder")
+    return (*ports, "scratch", "model_id", "model_path", "model_folder", "folder", "profile_id")
 
 
 def find_contradictions(shape: ScenarioShape, folder: Path) -> list[Problem]:
