@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from bench import __version__
+from bench.container import ImageRecord
 from bench.model import Arm, Launches, Load, Model, Plan, PlannedLaunch, Primary, Scenario, Stage
 from bench.record import Finding, Launch, Run, StageWindow, Stamp
 from bench.store.reader import LaunchData, RunData
@@ -38,6 +40,11 @@ class Fake:
     output_tokens: int | None = None  # None = as asked
     args: tuple[str, ...] = ()
     side: Side = Side.BUILD
+    engine: str = "llamacpp"
+    runtime: RuntimeKind = RuntimeKind.PROCESS
+    notice: str | None = None
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # added to the effective config of each launch
+    layer_bytes: int | None = None
 
 
 def make_scenario(
@@ -52,7 +59,7 @@ def make_scenario(
         baseline=next(iter(arms)),
         model=Model(id="tiny-llama", made="tiny-llama"),
         arms=tuple(
-            Arm(name=name, engine="llamacpp", side=fake.side, runtime=RuntimeKind.PROCESS, args=fake.args)
+            Arm(name=name, engine=fake.engine, side=fake.side, runtime=fake.runtime, args=fake.args, notice=fake.notice)
             for name, fake in arms.items()
         ),
         load=Load(stages=stages, input_tokens=64, output_tokens=32, rounds=rounds),
@@ -74,6 +81,8 @@ def make_run(
     rounds: int = 1,
     status: RunStatus = RunStatus.COMPLETE,
     findings: tuple[Finding, ...] = (),
+    images: Mapping[str, ImageRecord] | None = None,
+    prepared: Mapping[str, Any] | None = None,
     **changes: object,
 ) -> RunData:
     """A whole run in memory. `ratio`: speed of every arm but the first; `noise`: sd of ln(speed) between launches."""
@@ -114,6 +123,8 @@ def make_run(
             }
             for stage in stages
         ),
+        images=images or {},
+        prepared=prepared or {},
         findings=findings,
     )
     return RunData(run=run, launches=launches, folder=Path("synthetic"), missing=())
@@ -123,7 +134,7 @@ def write_run(data: RunData, results: Path) -> Path:
     """The same run as a folder on disk, by the store's own writer."""
     run = data.run
     writer = create_run(results, run.scenario, run.plan, host=run.host, versions=run.versions, origin=run.origin)
-    writer.update(calibration=run.calibration, findings=run.findings)
+    writer.update(calibration=run.calibration, findings=run.findings, images=run.images, prepared=run.prepared)
     plans = {one.index: one for one in run.plan.launches}
     for one in data.launches:
         place = writer.begin_launch(plans[one.launch.index], one.launch.attempt)
@@ -204,7 +215,8 @@ def _launch(
             Mark.READY: ready_s,
             Mark.FIRST_TOKEN: ready_s + 0.1,
         },
-        effective_config={"n_parallel": 4 if fake.args else 1},
+        effective_config={"n_parallel": 4 if fake.args else 1} | dict(fake.config),
+        container_layer_bytes=fake.layer_bytes,
         versions={"llama.cpp": "computed"},
         stages=tuple(windows),
         client={"cpu_s": {f"{w.stage}/{w.round}": 0.1 * (w.window_end_s - w.window_start_s) for w in windows}},

@@ -1,11 +1,14 @@
-"""The audit of a ratio: whether both arms did the same work, so that their numbers may be divided.
+"""Whether two numbers may be divided: the arms are configured alike, and did the same work.
 
-The gate: mean prompt and output tokens of the arms within 5 % of each other at the stage.
+The gates: no unequal fact in the audit, and mean prompt and output tokens within 5 % of each other at the stage. What
+is counted exactly, such as the bytes of an image, needs neither.
 """
 
 from __future__ import annotations
 
+from bench.analysis.audit import unequal
 from bench.analysis.numbers import Cell, Numbers
+from bench.vocabulary import Kind
 
 MOST_WORK_RATIO = 1.05
 # The first token does not depend on how many follow, and a share of errors is of requests.
@@ -14,6 +17,10 @@ _NOT_ON_OUTPUT = ("ttft_p50_s", "ttft_p90_s", "ttft_p99_s", "error_ratio")
 
 def not_comparable(numbers: Numbers, cell: Cell, baseline: str, candidate: str) -> str | None:
     """Why the ratio of this cell means nothing, or None."""
+    if cell.metric.kind is Kind.EXACT:
+        return None
+    if reason := unequal(numbers, baseline, candidate):
+        return reason
     stage = cell.at.get("stage")
     if stage is None:
         return None

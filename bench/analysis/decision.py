@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from bench.analysis import audit
 from bench.analysis.comparisons import compare_cell, primary_cell
 from bench.analysis.numbers import Numbers
 from bench.analysis.words import margin, metric_name, outcome, place, smallest_seen
@@ -36,6 +37,8 @@ def decide(
         made = _unknown(f"{withhold[:1].upper()}{withhold[1:]}; no verdict before the planned number.", primaries)
     else:
         made = _settle(numbers, comparisons, primaries)
+    if numbers.scenario.question is Question.SHIPPED:
+        made = dataclasses.replace(made, sentence=f"{made.sentence} {_as_shipped(numbers)}")
     if aa is None:
         return made
     return dataclasses.replace(made, sentence=f"A/A run. {made.sentence}", because=(_AA, *made.because))
@@ -48,6 +51,8 @@ def _settle(numbers: Numbers, comparisons: tuple[Comparison, ...], primaries: li
         return _unknown(f"Not known: no {scenario.primary.metric}{where} of {', '.join(silent)}.", primaries)
     duels = _duels(numbers, primaries)
     open_ones = [c for c in duels if c.verdict not in (*_BEHIND, Verdict.EQUAL)]
+    if barred := [c for c in open_ones if audit.unequal(numbers, c.baseline, c.candidate)]:
+        return _unknown(_barred_sentence(numbers, barred[0]), [c for c in duels if c not in barred])
     if open_ones:
         return _unknown(_open_sentence(open_ones[0]), duels)
     arms = (duels[0].baseline, *(c.candidate for c in duels if c.verdict is Verdict.EQUAL))
@@ -92,6 +97,21 @@ def _sentence(arms: tuple[str, ...], duels: list[Comparison], primaries: list[Co
     if len(primaries) == 1 and arms[0] == primaries[0].candidate:
         return f"{told}{unsure}."
     return f"{arms[0]} is ahead. {told}{unsure}."
+
+
+def _barred_sentence(numbers: Numbers, comparison: Comparison) -> str:
+    """No number in it: a ratio of arms that are configured differently is not one of containers."""
+    return f"Not comparable: {comparison.reason}. {audit.repair(numbers, comparison.baseline, comparison.candidate)}"
+
+
+def _as_shipped(numbers: Numbers) -> str:
+    """What was asked, and how far the products differ in it."""
+    keys = audit.declared(numbers)
+    return f"Defaults were compared with defaults{f'; they differ in {_listed(keys)}' if keys else ''}."
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _open_sentence(comparison: Comparison) -> str:

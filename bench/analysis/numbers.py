@@ -18,6 +18,7 @@ from bench.record import Launch
 from bench.vocabulary import LaunchStatus, Purpose, Side
 
 if TYPE_CHECKING:
+    from bench.analysis.audit import ArmFact
     from bench.store.reader import LaunchData, RunData
 
 SUSPENDED_S = 0.01  # two clocks read back to back differ by microseconds; anything above is sleep
@@ -38,6 +39,7 @@ class Numbers:
 
     data: RunData
     token_means: dict[tuple[str, str, str], float | None] = field(default_factory=dict)  # asked for again and again
+    arm_facts: dict[str, dict[str, ArmFact]] = field(default_factory=dict)  # likewise
 
     @property
     def scenario(self) -> Scenario:
