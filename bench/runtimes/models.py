@@ -106,6 +106,7 @@ def ensure_made(made: str, folder: str) -> Path:
         try:
             run_maker(maker_of(made, folder), work)
             check_files(work, read_recipe(made, folder)["files"], made)
+            work.chmod(0o755)  # a container's user reads it too
             work.rename(place)
         finally:
             shutil.rmtree(work, ignore_errors=True)
