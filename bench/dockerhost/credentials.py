@@ -132,7 +132,9 @@ def _from_answer(text: str, program: str) -> Credentials | None:
 
 def _from_auths(config: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> Credentials | None:
     auths = config.get("auths")
-    for key in keys if isinstance(auths, dict) else ():
+    if not isinstance(auths, dict):
+        return None
+    for key in keys:
         entry = auths.get(key) or auths.get(f"{key}/")
         if isinstance(entry, dict) and (found := _from_entry(entry, str(path))):
             return found
