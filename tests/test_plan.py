@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.errors import InputError, PrerequisiteError
+from bench.errors import InputError
 from bench.plan import launch_spec, make_plan
 from bench.scenario import load_scenario
 from bench.vocabulary import RuntimeKind
@@ -99,11 +99,16 @@ def test_a_server_that_already_runs_needs_no_port_and_no_command(scenario):
     assert (spec.url, spec.metrics_url) == ("http://127.0.0.1:9", "http://127.0.0.1:9/metrics")
 
 
-def test_a_container_is_planned_but_not_started(scenario):
+def test_a_container_arm_is_one_container_with_the_model_mounted(scenario):
     plain = replace(scenario.arms[0], image="x:1", runtime=RuntimeKind.DOCKER)
     scenario = replace(scenario, arms=(plain, scenario.arms[1]))
-    with pytest.raises(PrerequisiteError, match="the Docker runtime is not part of this version"):
-        launch_spec(scenario, "plain", make_plan(scenario), scratch="/x")
+    plan = make_plan(scenario)
+    spec = launch_spec(scenario, "plain", plan, scratch="/x")
+    assert spec.commands == ()
+    assert spec.container.image == "x:1"
+    assert spec.url == f"http://127.0.0.1:{spec.container.host_port}"
+    assert spec.container.host_port == plan.ports["plain"]["engine"]
+    assert [(mount.target, mount.read_only) for mount in spec.container.mounts] == [("/models/model.gguf", True)]
 
 
 def test_an_unknown_engine_is_named_with_its_key(tmp_path):

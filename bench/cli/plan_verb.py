@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import click
 
 from bench.cli.choices import scenario_choices
+from bench.cli.planned import arm_facts, mode_facts, open_points, placed_here
 from bench.cli.tables import show_table
-from bench.dockerhost.line import docker_run_line
-from bench.engines.base import Command
-from bench.model import Arm, Plan, PlannedLaunch, Scenario
-from bench.plan import launch_spec, make_plan
+from bench.model import Plan, PlannedLaunch, Scenario
+from bench.plan import make_plan
 from bench.scenario import load_scenario
-from bench.secrets import Redactor
 from bench.vocabulary import RuntimeKind
 
 NOT_STARTED = {
@@ -33,35 +27,13 @@ def command(scenario: str, mode: str | None, sets: tuple[str, ...], as_json: boo
     """Show each launch of SCENARIO, its command, ports, time and disk, and start nothing."""
     question = load_scenario(scenario, mode=mode, sets=sets)
     plan = make_plan(question)
-    arms = {arm.name: _arm(question, plan, arm) for arm in question.arms}
+    prepared = placed_here(question)
+    arms = {arm.name: arm_facts(question, plan, arm, prepared) for arm in question.arms}
+    document = _document(question, plan, arms) | {"modes": mode_facts(scenario, sets)}
     if as_json:
-        click.echo(json.dumps(_document(question, plan, arms), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
     else:
-        _print(question, plan, arms)
-
-
-def _arm(scenario: Scenario, plan: Plan, arm: Arm) -> dict[str, Any]:
-    """One arm's commands as a user could paste them, secrets taken out."""
-    facts: dict[str, Any] = {"engine": arm.engine, "side": arm.side, "runtime": arm.runtime, "notice": arm.notice}
-    facts |= {"ports": dict(plan.ports[arm.name]), "url": arm.url}
-    # The run uses a folder inside of its own; this one is a place where a user may try the commands by hand.
-    scratch = str(Path(tempfile.gettempdir(), f"nimbench-{scenario.name}-{arm.name}"))
-    spec = launch_spec(scenario, arm.name, plan, scratch=scratch)
-    if spec.container is not None:
-        line = docker_run_line(spec.container, Redactor.knowing(spec.container.env))
-        commands: list[dict[str, Any]] = [{"name": "engine", "line": line, "files": {}}]
-        return facts | {"url": spec.url, "ready": f"{spec.url}{spec.ready_path}", "commands": commands}
-    commands = [
-        {"name": part.name, "line": _line(part), "files": {f"{scratch}/{n}": t for n, t in part.files.items()}}
-        for part in spec.commands
-    ]
-    return facts | {"url": spec.url, "ready": f"{spec.url}{spec.ready_path}", "commands": commands}
-
-
-def _line(part: Command) -> str:
-    clean = Redactor({**os.environ, **part.env})  # a secret written into the scenario is one as well
-    words = [f"{name}={value}" for name, value in sorted(clean.env(part.env).items())]
-    return clean.text(shlex.join([*(["env", *words] if words else []), *part.argv]))
+        _print(question, plan, document)
 
 
 def _document(scenario: Scenario, plan: Plan, arms: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -88,13 +60,15 @@ def _document(scenario: Scenario, plan: Plan, arms: dict[str, dict[str, Any]]) -
             for stage in scenario.load.stages
         ],
         "arms": arms,
+        "open": open_points(scenario, arms),
         "launches": launches,
     }
 
 
-def _print(scenario: Scenario, plan: Plan, arms: dict[str, dict[str, Any]]) -> None:
+def _print(scenario: Scenario, plan: Plan, document: dict[str, Any]) -> None:
     from bench.report.format import quantity  # the report's libraries take a second: errors and --json go without
 
+    arms: dict[str, dict[str, Any]] = document["arms"]
     click.echo(f"{scenario.name}: {scenario.summary}")
     at = f" at {scenario.primary.stage}" if scenario.primary.stage else ""
     click.echo(f"question: {scenario.question}, primary metric: {scenario.primary.metric}{at}")
@@ -104,11 +78,21 @@ def _print(scenario: Scenario, plan: Plan, arms: dict[str, dict[str, Any]]) -> N
     )
     for name, arm in arms.items():
         _print_arm(name, arm, is_baseline=name == scenario.baseline)
+    for point in document["open"]:
+        click.echo(f"note: {point}")
+    if document["open"]:
+        click.echo("")
     show_table(("launch", "block", "arm", "ports"), [_row(launch, arms[launch.arm]) for launch in plan.launches])
+    click.echo("")
+    show_table(
+        ("with", "kept blocks", "launches", "time", "disk"),
+        [_mode_row(name, mode) for name, mode in document["modes"].items()],
+    )
     blocks = f"({scenario.launches.blocks} kept + {scenario.launches.burn_in} burn-in) blocks × {len(arms)} arms"
     click.echo(
         f"\nmode {scenario.launches.mode}: {blocks} = {len(plan.launches)} launches, "
-        f"about {minutes(plan.expected_s)} and {quantity(plan.disk_bytes, 'bytes')} of disk (estimates). "
+        f"about {minutes(plan.expected_s)} and {quantity(plan.disk_bytes, 'bytes')} of disk for the run folder "
+        "(estimates). "
         "Nothing was started."
     )
 
@@ -124,15 +108,28 @@ def minutes(duration_s: float) -> str:
 def _print_arm(name: str, arm: dict[str, Any], *, is_baseline: bool) -> None:
     notice = f" — {arm['notice']}" if arm["notice"] else ""
     click.echo(f"arm {name} ({arm['side']}, {arm['engine']}{', baseline' if is_baseline else ''}){notice}")
+    for step in arm["before"]:
+        click.echo(f"  {step['name']}, before the first launch:\n    {step['line']}")
     for part in arm["commands"]:
         click.echo(f"  {part['name']}, port {arm['ports'][part['name']]}:\n    {part['line']}")
         for path in part["files"]:
             click.echo(f"    (writes {path} first)")
     if not arm["commands"]:
         click.echo(f"  {arm['url'] or ''} {NOT_STARTED[arm['runtime']]}".rstrip())
+    for step, names in arm["secrets"].items():
+        click.echo(f"  secrets, taken from the environment by name: {', '.join(names)} ({step.replace('_', ', ')})")
     click.echo("")
 
 
 def _row(launch: PlannedLaunch, arm: dict[str, Any]) -> tuple[str, str, str, str]:
     block = f"{launch.block}{' (burn-in)' if launch.burn_in else ''}"
     return str(launch.index), block, launch.arm, ", ".join(map(str, arm["ports"].values())) or "-"
+
+
+def _mode_row(name: str, mode: dict[str, Any]) -> tuple[str, ...]:
+    from bench.report.format import quantity
+
+    if "problem" in mode:
+        return f"--mode {name}", "-", "-", mode["problem"], "-"
+    size = quantity(mode["disk_bytes"], "bytes")
+    return f"--mode {name}", str(mode["blocks"]), str(mode["launches"]), minutes(mode["expected_s"]), size

@@ -47,7 +47,10 @@ def test_a_sidecar_carries_its_template_and_the_entry_names_it(tmp_path):
 )
 def test_the_runtime_follows_from_how_an_arm_is_given(tmp_path, keys, runtime):
     text = TEXT.replace("plain: {engine: llamacpp, side: buy}", f"plain: {{engine: llamacpp, side: buy, {keys}}}")
-    assert load_scenario(str(write(tmp_path / "s", text))).arms[0].runtime is runtime
+    folder = write(tmp_path / "s", text)
+    (folder / "custom").mkdir()
+    (folder / "custom" / "Dockerfile").write_text("FROM scratch\n")
+    assert load_scenario(str(folder)).arms[0].runtime is runtime
 
 
 def test_with_one_stage_the_primary_metric_needs_no_stage(tmp_path):
