@@ -1,12 +1,14 @@
 """llama.cpp's HTTP server as a program, with the flags of `llama-server` that our scenarios use.
 
 Started by an arm, in any environment that holds xllamacpp: only that and the standard library are imported. Always a
-child process: xllamacpp's Server has no way to stop, it ends when its process ends. It listens on 127.0.0.1 only.
+child process: xllamacpp's Server has no way to stop, it ends when its process ends. It listens on 127.0.0.1 unless told
+otherwise: in a container behind a published port it must listen on all of the container's own addresses.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,9 +17,10 @@ from typing import Any
 
 def parse_flags(argv: list[str]) -> argparse.Namespace:
     """The command line. Defaults are llama.cpp's own, except that no answer may come from a cached prompt."""
-    parser = argparse.ArgumentParser(description="llama.cpp's HTTP server on 127.0.0.1", allow_abbrev=False)
+    parser = argparse.ArgumentParser(description="llama.cpp's HTTP server", allow_abbrev=False)
     parser.add_argument("--model", required=True, help="GGUF file")
     parser.add_argument("--alias", help="name of the model in requests")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--max-model-len", type=int, help="context of one slot in tokens (default: the model's)")
     parser.add_argument("--parallel", type=int, default=1, help="slots: requests computed at once")
@@ -43,7 +46,7 @@ def server_params(flags: argparse.Namespace) -> Any:
     if flags.alias:
         params.model_alias = {flags.alias}
     params.port = flags.port
-    params.hostnames = ["127.0.0.1"]
+    params.hostnames = [flags.host]
     params.n_parallel = flags.parallel
     if flags.max_model_len:
         params.n_ctx = flags.max_model_len * (1 if flags.kv_unified else flags.parallel)
@@ -92,6 +95,9 @@ def main(argv: list[str]) -> int:
     except RuntimeError as error:
         sys.stderr.write(f"llamacpp_server: {error}\n")
         return 1
+    # The first process of a container has no default action for signals: `docker stop` would wait ten seconds, and kill.
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
     while server is not None:
         signal.pause()
     return 0
