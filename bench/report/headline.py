@@ -52,6 +52,8 @@ def _state(subject: Subject) -> tuple[str, str]:
         return "choice", f"Choose {fmt.safe_text(decision.arms[0], 60)}"
     if decision.state == "several":
         return "equal", "No practical difference"
+    if subject.primary is not None and subject.primary.verdict is Verdict.NOT_COMPARABLE:
+        return "unknown", "Not comparable"
     return "unknown", "Not yet known"
 
 
@@ -66,6 +68,8 @@ def interval_text(subject: Subject) -> str:
     c = subject.primary
     if c is None:
         return f"The primary comparison is {fmt.UNKNOWN}: no launch of both arms counts yet."
+    if c.verdict is Verdict.NOT_COMPARABLE:
+        return f"{label(c.metric)} at {place(c)}: both arms' numbers stand below; their ratio means nothing."
     effect, ci = effect_texts(c)
     name = "ratio" if c.ratio is not None else "difference"
     what = f"{label(c.metric)} at {place(c)}, {fmt.safe_text(c.candidate, 60)} over {fmt.safe_text(c.baseline, 60)}"
@@ -89,6 +93,8 @@ def next_step(subject: Subject, css: str) -> tuple[str, str | None]:
         return text, _command(subject, f"--resume {shlex.quote(subject.run.id)}")
     if c is not None and c.verdict in (Verdict.INCONCLUSIVE, Verdict.UNKNOWN):
         return more_launches(subject)
+    if c is not None and c.verdict is Verdict.NOT_COMPARABLE:
+        return not_comparable(subject)
     if css == "aa" and c is not None and c.verdict in DIRECTED:
         return (
             "The interval does not hold 1, although the arms are the same. By luck alone 1 run in 20 does this: run it "
@@ -119,6 +125,14 @@ def more_launches(subject: Subject) -> tuple[str, str | None]:
         return f"Repair the reason why it is {fmt.UNKNOWN}, and run again.", None
     text = f"How many launches it would take is {fmt.UNKNOWN}: repair the reason, or run more blocks."
     return text, _blocks(subject, max(3, 2 * subject.scenario.launches.blocks))
+
+
+def not_comparable(subject: Subject) -> tuple[str, str | None]:
+    """Align the arms; a NIM's own arguments can be replayed by the other arm."""
+    has_nim = any(arm.engine == "nim" for arm in subject.arms)
+    text = "Make the arms do the same work: the reason names what differs. Then run again."
+    name = shlex.quote(fmt.safe_text(subject.scenario.name, 80))
+    return text, f"nimbench align {name}" if has_nim else None
 
 
 def _blocks(subject: Subject, blocks: int) -> str:

@@ -30,6 +30,7 @@ class LaunchRow:
     ready: str
     primary: str
     use: str
+    written: str = fmt.UNKNOWN  # by the container, outside its volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def _launch_row(subject: Subject, launch: Launch) -> LaunchRow:
         attempt=str(launch.attempt), status=launch.status.value, css=launch.status.value,
         ready=fmt.quantity(_ready_s(launch), "s"),
         primary="left out" if launch.burn_in else fmt.quantity(_of(value, launch.index), unit), use=fmt.safe_text(use),
+        written=fmt.quantity(launch.container_layer_bytes, "bytes"),
     )  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bench.analysis.rows import tpot_s, ttft_s
-from bench.report import charts, comparisons, glossary, launches, setup, timeline
+from bench.report import charts, comparisons, glossary, images, launches, pulls, setup, timeline
 from bench.report import format as fmt
+from bench.report.audit import audit_table
 from bench.report.charts import Chart
 from bench.report.headline import banner, headline, notices
 from bench.report.instrument import instrument_rows
@@ -47,10 +48,13 @@ def context(subject: Subject) -> dict[str, Any]:
         "colour": subject.colour, "headline": headline(subject), "notices": notices(subject),
         "banner": banner(subject), "missing": subject.data.missing, "counted": len(subject.kept),
         "drawing": comparisons.primary_drawing(subject), "groups": comparisons.groups(subject),
-        "charts": chart_groups(subject),
+        "charts": chart_groups(subject), "audit": audit_table(subject),
+        "image_facts": images.image_facts(subject), "prepared_facts": images.prepared_facts(subject),
         "arm_facts": setup.arm_facts(subject), "commands": setup.commands(subject),
         "host_facts": setup.host_facts(subject), "question_facts": setup.question_facts(subject),
-        "launches": launches.launch_rows(subject), "files": launches.files(subject.data.folder),
+        "launches": launches.launch_rows(subject),
+        "layers_written": any(one.launch.container_layer_bytes is not None for one in subject.data.launches),
+        "files": launches.files(subject.data.folder),
         "findings": subject.findings,
         "failures": launches.failures(subject), "instrument": instrument_rows(subject), "money": money(subject),
         "metric_entries": glossary.metric_entries(subject), "method_entries": glossary.method_entries(),
@@ -72,6 +76,7 @@ def chart_groups(subject: Subject) -> dict[str, tuple[Chart, ...]]:
         "tpot": [lambda s=s: charts.distribution(subject, tpot_s, "TPOT", s) for s in stages],  # type: ignore[misc]
         "blocks": [lambda: charts.primary_by_block(subject), lambda: charts.ratio_by_block(subject)],
         "startup": [lambda: timeline.startup(subject)],
+        "pulls": [lambda a=arm.name: pulls.pull_layers(subject, a) for arm in subject.arms],  # type: ignore[misc]
         "telemetry": [lambda a=arm.name: timeline.telemetry(subject, a) for arm in subject.arms],  # type: ignore[misc]
     }
     return {name: tuple(chart for draw in draws if (chart := draw())) for name, draws in wanted.items()}
