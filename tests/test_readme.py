@@ -35,10 +35,10 @@ def test_example_scenario_loads_as_it_stands(tmp_path: Path) -> None:
     assert scenario.margins == {"output_tokens_per_s": 0.05}
 
 
-def test_every_scenario_that_the_readme_names_loads() -> None:
-    for name in ("demo", "demo-aa", "demo-vllm"):
-        assert f"`{name}`" in README
-        assert load_scenario(name).name == name
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in ROOT.glob("scenarios/*/scenario.yaml")))
+def test_every_scenario_is_in_the_readme_and_loads(name: str) -> None:
+    assert f"`{name}`" in README
+    assert load_scenario(name).name == name
 
 
 @pytest.mark.parametrize("verb", VERBS)
