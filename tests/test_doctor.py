@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import sys
 from dataclasses import replace
 
 import pytest
@@ -138,9 +139,11 @@ def test_a_whole_lock_is_good_before_its_environment_is_built(tmp_path, monkeypa
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_container_arm_is_refused_plainly(tmp_path):
-    text = PLAIN_HOP.replace("side: buy}", "side: buy, image: 'x:1'}")
-    assert "not part of this version" in lacks(scenario_of(tmp_path, text))["arm plain: runtime"].expected
+def test_a_process_arm_asks_no_container_engine_and_no_registry(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bench.doctor.docker", None)
+    monkeypatch.setitem(sys.modules, "bench.doctor.images", None)
+    names = [found.name for found in doctor.check(scenario_of(tmp_path))]
+    assert not {"Docker", "scenario.lock"} & set(names)
 
 
 def test_an_endpoint_must_answer(tmp_path):

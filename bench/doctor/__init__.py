@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.doctor.arms import check_arms
 from bench.doctor.fact import Check
+from bench.doctor.gpu import check_gpus, gpu_note
 from bench.doctor.machine import check_machine
 from bench.errors import PrerequisiteError
 from bench.model import Plan, Scenario
+from bench.vocabulary import RuntimeKind
 
 __all__ = ["Check", "check", "require"]
 
@@ -16,7 +19,25 @@ __all__ = ["Check", "check", "require"]
 def check(scenario: Scenario | None, plan: Plan | None = None, *, results: Path = Path("results")) -> list[Check]:
     """Every check of the machine, and of what the scenario asks of it; ports are known with a plan only."""
     checks = check_machine(results, (plan and plan.disk_bytes) or 0)
-    return checks if scenario is None else [*checks, *check_arms(scenario, plan)]
+    if scenario is None:
+        from bench.doctor.docker import ask_engine, docker_note
+
+        return [*checks, docker_note(ask_engine()), gpu_note()]
+    if any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms):
+        return [*checks, *_containers(scenario), *check_arms(scenario, plan)]
+    return [*checks, *check_gpus(scenario, None, in_containers=False), *check_arms(scenario, plan)]
+
+
+def _containers(scenario: Scenario) -> Iterator[Check]:
+    """What container arms share. Only they ask the container engine and registries, and load what asks them."""
+    from bench.doctor.docker import ask_engine, check_docker
+    from bench.doctor.images import check_images
+
+    engine = ask_engine()
+    facts = None if isinstance(engine, PrerequisiteError) else engine
+    yield from check_docker(scenario, engine)
+    yield from check_gpus(scenario, facts, in_containers=True)
+    yield from check_images(scenario)
 
 
 def require(scenario: Scenario, plan: Plan, *, results: Path = Path("results")) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.doctor.fact import NO_DOCKER, Check, absent_modules
+from bench.doctor.containers import container_checks
+from bench.doctor.fact import Check, absent_modules
+from bench.doctor.locks import packages_check
 from bench.engines import get_engine
 from bench.engines.base import Command
 from bench.errors import InputError
 from bench.model import Arm, Plan, Scenario
-from bench.runtimes.environments import env_python
 from bench.runtimes.models import model_location
 from bench.runtimes.process import child_env
 from bench.vocabulary import RuntimeKind
@@ -27,13 +28,15 @@ def check_arms(scenario: Scenario, plan: Plan | None) -> Iterator[Check]:
     """Every check of the model's files, then those of each arm."""
     yield from _model_files(scenario)
     for arm in scenario.arms:
-        yield from _arm(arm)
+        yield from _arm(arm, scenario)
         ports = plan.ports[arm.name].values() if plan else ()
         yield from (_port(arm.name, port, scenario) for port in ports)
 
 
 def _model_files(scenario: Scenario) -> Iterator[Check]:
-    local = [arm for arm in scenario.arms if arm.runtime is RuntimeKind.PROCESS]
+    mounted = scenario.model.weights is not None  # a volume brings them into containers
+    reads_files = {RuntimeKind.PROCESS} if mounted else {RuntimeKind.PROCESS, RuntimeKind.DOCKER}
+    local = [arm for arm in scenario.arms if arm.runtime in reads_files]
     if scenario.model.path is not None and local:
         path = Path(scenario.folder, scenario.model.path)
         yield _file("model.path", path, "the model's file or folder", "fix model.path, or put the files there")
@@ -60,17 +63,16 @@ def _file(name: str, path: Path, expected: str, repair: str) -> Check:
     return Check(name=name, ok=ok, found=str(path) if ok else f"no {path}", expected=expected, repair=repair)
 
 
-def _arm(arm: Arm) -> Iterator[Check]:
+def _arm(arm: Arm, scenario: Scenario) -> Iterator[Check]:
     at = f"arm {arm.name}"
     if arm.runtime is RuntimeKind.DOCKER:
-        repair = "give the arm `packages` (its own Python environment) or `url` (a server that you start)"
-        yield Check(name=f"{at}: runtime", ok=False, found="docker", expected=NO_DOCKER, repair=repair)
+        yield from container_checks(at, arm, scenario)
         return
     if arm.runtime is RuntimeKind.ENDPOINT:
         yield _endpoint(at, arm.url or "")
         return
     if arm.packages:
-        yield _lock(at, Path(arm.packages))
+        yield packages_check(at, Path(arm.packages))
     elif arm.command is None:
         yield _engine_modules(at, arm)
     path = child_env(arm, Command(name="engine", argv=()))["PATH"]  # where the runtime will look
@@ -90,28 +92,6 @@ def _engine_modules(at: str, arm: Arm) -> Check:
         expected=f"Python can import {', '.join(modules) or 'nothing'}",
         repair="in nimbench's checkout: pip install '.[demo]'" if arm.engine == "llamacpp" else repair,
     )
-
-
-def _lock(at: str, path: Path) -> Check:
-    loose = _loose_requirements(path.read_text(encoding="utf-8")) if path.is_file() else []
-    built = Path(env_python(str(path))).exists() if path.is_file() and not loose else False
-    found = "environment built" if built else "environment will be built at the first run"
-    if loose:
-        found = f"{len(loose)} requirements without == or hash, the first: {loose[0]}"
-    return Check(
-        name=f"{at}: packages",
-        ok=path.is_file() and not loose,
-        found=found if path.is_file() else f"no {path}",
-        expected="a requirements file with == and --hash=sha256: for every package",
-        repair=f"uv pip compile --universal --generate-hashes requirements.in -o {path.name}",
-    )
-
-
-def _loose_requirements(text: str) -> list[str]:
-    """Requirements that do not name one version and its hashes."""
-    lines = text.replace("\\\n", " ").splitlines()
-    wanted = [line.strip() for line in lines if line.strip() and not line.strip().startswith(("#", "-"))]
-    return [line[:80] for line in wanted if "==" not in line.split(";")[0] or "--hash=sha256:" not in line]
 
 
 def _binary(at: str, program: str, path: str) -> Check:

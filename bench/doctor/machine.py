@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import shutil
-import socket
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.doctor.fact import NO_DOCKER, Check, absent_modules, gib
+from bench.doctor.fact import Check, absent_modules, gib
 
 _RUN_MODULES = ("httpx", "locust", "prometheus_client", "psutil", "tokenizers")  # the extra `run`
 _DISK_RESERVE_BYTES = 1 << 30  # beside the run's own files: what engines and the system write meanwhile
 _MEMORY_BYTES = 2 << 30  # the suite itself, with a small engine
-_CONNECT_S = 3.0
 
 
 def check_machine(results: Path, run_bytes: int) -> list[Check]:
     """Every check that does not depend on the arms."""
-    return [_python(), _proc(), _run_extra(), _cpus(), _memory(), _disk(results, run_bytes), _docker(), _gpu()]
+    return [_python(), _proc(), _run_extra(), _cpus(), _memory(), _disk(results, run_bytes)]
 
 
 def _python() -> Check:
@@ -89,43 +85,6 @@ def _disk(results: Path, run_bytes: int) -> Check:
         expected=f"{gib(wanted)} free in a folder that can be written",
         repair="make room, or name another folder with --results",
     )
-
-
-def _docker() -> Check:
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    found = f"nothing answers at {address}"
-    if address.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(_CONNECT_S)
-            if client.connect_ex(address.removeprefix("unix://")) == 0:
-                found = f"answers at {address}"
-    return Check(
-        name="Docker",
-        ok=found.startswith("answers"),
-        found=found,
-        expected=f"for container arms only; {NO_DOCKER}",
-        repair="nothing to do: arms run as processes or are servers that you start",
-        needed=False,
-    )
-
-
-def _gpu() -> Check:
-    names: Sequence[str] = ()
-    found = "the package nvidia-ml-py is not installed"
-    if not absent_modules(("pynvml",)):
-        pynvml = importlib.import_module("pynvml")  # only where it is installed
-        try:
-            pynvml.nvmlInit()
-            names = [
-                str(pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index)))
-                for index in range(pynvml.nvmlDeviceGetCount())
-            ]
-            pynvml.nvmlShutdown()
-            found = ", ".join(names) or "none"
-        except pynvml.NVMLError as error:
-            found = f"none ({error})"
-    repair = "install NVIDIA's driver where there is a GPU; without one, CPU engines run all the same"
-    return Check(name="GPU", ok=bool(names), found=found, expected="for GPU arms only", repair=repair, needed=False)
 
 
 def _meminfo_bytes(name: str) -> int | None:

@@ -80,7 +80,7 @@ def _gpu_facts(host: GpuHost) -> dict[str, Any]:
 def _docker_facts() -> dict[str, Any]:
     try:
         from bench.dockerhost.client import connect, engine_facts  # the SDK takes a moment that only this pays
-    except ModuleNotFoundError:
+    except ModuleNotFoundError:  # the extra `run` is not installed
         return dict.fromkeys(DOCKER_FACTS)
     try:
         client = connect()
