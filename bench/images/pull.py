@@ -1,0 +1,80 @@
+"""Brings an image onto this host, with the times of every layer."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import docker
+
+from bench.container import ImageFacts, PullRecord
+from bench.errors import ArmError
+from bench.events import Progress, silent
+from bench.images.local import image_facts, remove_image
+from bench.images.reference import parse_reference
+from bench.images.refusals import refusal_of, refused
+from bench.images.registry import resolve
+from bench.images.timeline import PullTimeline
+from bench.images.transfer import Ticker, gigabytes, said_by, with_login_if_wanted
+
+__all__ = ["image_facts", "pull_image", "remove_image"]
+
+
+def pull_image(
+    reference: str,
+    *,
+    arm: str,
+    progress: Progress = silent,
+    client: docker.DockerClient | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[ImageFacts, PullRecord]:
+    """Pull `name:tag` or `name[:tag]@digest`. The times are those of the attempt that brought it."""
+    name = parse_reference(reference)
+    engine = client or docker.from_env()
+    ticker = Ticker(progress, f"{arm}: pulling {reference}")
+    timeline, began_s = PullTimeline(), time.monotonic()
+
+    def attempt(login: Mapping[str, str]) -> str | None:
+        nonlocal timeline, began_s
+        timeline, began_s = PullTimeline(), time.monotonic()
+
+        def feed(event: Mapping[str, Any]) -> None:
+            timeline.feed(event, time.monotonic() - began_s)
+            ticker.tick(lambda: _how_far(timeline))
+
+        said = said_by(
+            lambda: engine.api.pull(name.name, tag=name.wanted, stream=True, decode=True, auth_config=dict(login)), feed
+        )
+        return said or timeline.error
+
+    anonymous = with_login_if_wanted(name, attempt, arm=arm, environ=environ)
+    wall_s = time.monotonic() - began_s
+    facts = image_facts(engine, str(name))
+    if name.digest and timeline.digest not in (None, name.digest):
+        kind = refusal_of("").kind
+        raise refused(kind, str(name), name.registry, name.repository, f"it came as {timeline.digest}", arm=arm)
+    facts = replace(facts, reference=reference, digest=facts.digest or timeline.digest)
+    record = PullRecord(
+        reference=reference,
+        wall_s=wall_s,
+        layers=timeline.layers,
+        downloaded_s=timeline.downloaded_s,
+        anonymous=anonymous,
+    )
+    return replace(facts, wire_bytes=_wire_bytes(f"{name.name}@{facts.digest}", environ)), record
+
+
+def _wire_bytes(reference: str, environ: Mapping[str, str]) -> int | None:
+    """The registry's own sizes. Unknown where only the engine reaches it, such as one that it takes as insecure."""
+    try:
+        return resolve(reference, environ=environ).wire_bytes
+    except ArmError:
+        return None
+
+
+def _how_far(timeline: PullTimeline) -> str:
+    here, named, got = timeline.state
+    return f"{here} of {named} layers are here, {gigabytes(got)} came down"

@@ -1,0 +1,88 @@
+"""Sends an image of this host to a registry."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import docker
+
+from bench.container import PushRecord
+from bench.events import Progress, silent
+from bench.images.reference import parse_reference
+from bench.images.transfer import Ticker, said_by, with_login_if_wanted
+
+_SILENCE_S = 3600  # an engine says nothing while it compresses a large layer
+_PRESENT = ("Layer already exists", "Already exists", "Mounted from")
+
+
+class PushTally:
+    """Counts a push's events. Pure."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, str] = {}
+        self.digest: str | None = None
+        self.error: str | None = None
+
+    def feed(self, event: Mapping[str, Any]) -> None:
+        """Take in one event."""
+        aux, status, layer = event.get("aux"), str(event.get("status", "")), event.get("id")
+        if error := event.get("error"):
+            detail = event.get("errorDetail")
+            self.error = str(detail.get("message") or error) if isinstance(detail, dict) else str(error)
+        elif isinstance(aux, dict) and aux.get("Digest"):
+            self.digest = str(aux["Digest"])
+        elif layer and (status == "Pushed" or status.startswith(_PRESENT)):
+            self._ends[str(layer)] = status
+
+    @property
+    def pushed(self) -> int:
+        """Layers that were sent."""
+        return sum(status == "Pushed" for status in self._ends.values())
+
+    @property
+    def present(self) -> int:
+        """Layers that the registry had."""
+        return len(self._ends) - self.pushed
+
+
+def push_image(
+    local_id: str,
+    reference: str,
+    *,
+    arm: str,
+    progress: Progress = silent,
+    client: docker.DockerClient | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> PushRecord:
+    """Tag the image as `name:tag` and push it. The tag stays: `remove_image` takes it away."""
+    name = parse_reference(reference)
+    engine = client or docker.from_env(timeout=_SILENCE_S)
+    engine.api.tag(local_id, name.name, tag=name.tag or "latest", force=True)
+    ticker = Ticker(progress, f"{arm}: pushing {reference}")
+    tally, began_s = PushTally(), time.monotonic()
+
+    def attempt(login: Mapping[str, str]) -> str | None:
+        nonlocal tally, began_s
+        tally, began_s = PushTally(), time.monotonic()
+
+        def feed(event: Mapping[str, Any]) -> None:
+            tally.feed(event)
+            ticker.tick(lambda: f"{tally.pushed} layers sent, {tally.present} were there")
+
+        tag = name.tag or "latest"
+        said = said_by(
+            lambda: engine.api.push(name.name, tag=tag, stream=True, decode=True, auth_config=dict(login)), feed
+        )
+        return said or tally.error
+
+    with_login_if_wanted(name, attempt, arm=arm, environ=environ)
+    return PushRecord(
+        reference=reference,
+        wall_s=time.monotonic() - began_s,
+        digest=tally.digest,
+        layers_pushed=tally.pushed,
+        layers_present=tally.present,
+    )
