@@ -30,14 +30,14 @@ def check(scenario: Scenario | None, plan: Plan | None = None, *, results: Path 
 
 def _containers(scenario: Scenario) -> Iterator[Check]:
     """What container arms share. Only they ask the container engine and registries, and load what asks them."""
-    from bench.doctor.docker import ask_engine, check_docker
+    from bench.doctor.docker import ask_engine, check_docker, is_here
     from bench.doctor.images import check_images
 
     engine = ask_engine()
     facts = None if isinstance(engine, PrerequisiteError) else engine
     yield from check_docker(scenario, engine)
     yield from check_gpus(scenario, facts, in_containers=True)
-    yield from check_images(scenario)
+    yield from check_images(scenario, is_here)
 
 
 def require(scenario: Scenario, plan: Plan, *, results: Path = Path("results")) -> None:

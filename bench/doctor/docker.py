@@ -11,6 +11,7 @@ from typing import Any
 from bench.dockerhost.client import connect, engine_facts
 from bench.doctor.fact import Check, at_least, gib
 from bench.errors import ArmError, PrerequisiteError
+from bench.images.local import image_facts
 from bench.model import Scenario
 
 _DEFAULT_ROOT = "/var/lib/docker"
@@ -26,6 +27,20 @@ def ask_engine() -> Mapping[str, Any] | PrerequisiteError:
         return error
     try:
         return engine_facts(client)
+    finally:
+        client.close()
+
+
+def is_here(reference: str) -> bool:
+    """Whether this host's engine has the image; False where no engine answers."""
+    try:
+        client = connect()
+    except PrerequisiteError:
+        return False
+    try:
+        return bool(image_facts(client, reference).id)
+    except ArmError:
+        return False
     finally:
         client.close()
 

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.doctor.fact import Check, gib
 from bench.errors import ArmError, InputError
 from bench.images.registry import resolve
 from bench.model import Scenario
-from bench.scenario.lock import references, unpinned
-from bench.vocabulary import FailureKind
+from bench.scenario.lock import named_images, unpinned
+from bench.vocabulary import FailureKind, ImageAbsent
 
 _AT_ONCE = 4  # registries are asked side by side, because each takes its time to refuse
 _CONNECT_S = 3.0
 _NOT_OUR_FAULT = (FailureKind.DOWNLOAD, FailureKind.RATE_LIMITED)  # another hour or network may answer
 
 
-def check_images(scenario: Scenario) -> Iterator[Check]:
-    """The lock, then every image that will be pulled, then the registry that built ones go to."""
+def check_images(scenario: Scenario, here: Callable[[str], bool]) -> Iterator[Check]:
+    """The lock, then every image that will be pulled, then the registry that built ones go to.
+
+    `here` says whether the container engine has an image: where it has, no registry is asked.
+    """
     yield _lock(scenario)
-    wanted = list(dict.fromkeys(reference for _, reference in references(scenario)))
+    wanted = list(dict.fromkeys(named.reference for named in named_images(scenario)))
+    may_go = scenario.coldstart.image_absent is not ImageAbsent.NEVER
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield from pool.map(_access, wanted)
+        yield from pool.map(lambda reference: _access(reference, is_here=not may_go and here(reference)), wanted)
     if scenario.registry:
         yield _registry(scenario.registry)
 
@@ -39,19 +43,22 @@ def _lock(scenario: Scenario) -> Check:
     )
 
 
-def _access(reference: str) -> Check:
-    name, expected = f"image {reference}", "can be read, with or without credentials"
+def _access(reference: str, *, is_here: bool) -> Check:
+    name, expected = f"image {reference}", "on this host, or readable with or without credentials"
+    if is_here:
+        return Check(name=name, ok=True, found="on this host already", expected=expected, repair="")
     try:
         found = resolve(reference)
     except ArmError as error:
         needed = error.kind not in _NOT_OUR_FAULT
-        text = error.text if needed else f"not known: {error.text}"
-        return Check(name=name, ok=False, found=text, expected=expected, repair=error.repair, needed=needed)
+        text = error.text.removeprefix(f"{reference}: ")
+        told = text if needed else f"not known: {text}"
+        return Check(name=name, ok=False, found=told, expected=expected, repair=error.repair, needed=needed)
     except InputError as error:
         return Check(name=name, ok=False, found=error.problem, expected=expected, repair=error.repair or "")
     how = "without a key" if found.anonymous else "with credentials"
-    size = f", {gib(found.wire_bytes)} to download" if found.wire_bytes else ""
-    return Check(name=name, ok=True, found=f"readable {how}{size}", expected=expected, repair="")
+    size = gib(found.wire_bytes)
+    return Check(name=name, ok=True, found=f"readable {how}, {size} to download", expected=expected, repair="")
 
 
 def _registry(address: str) -> Check:
