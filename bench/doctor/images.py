@@ -10,7 +10,7 @@ from bench.doctor.fact import Check, gib
 from bench.errors import ArmError, InputError
 from bench.images.registry import resolve
 from bench.model import Scenario
-from bench.scenario.lock import named_images, unpinned
+from bench.scenario.lock import references, unpinned
 from bench.vocabulary import FailureKind, ImageAbsent
 
 _AT_ONCE = 4  # registries are asked side by side, because each takes its time to refuse
@@ -24,7 +24,7 @@ def check_images(scenario: Scenario, here: Callable[[str], bool]) -> Iterator[Ch
     `here` says whether the container engine has an image: where it has, no registry is asked.
     """
     yield _lock(scenario)
-    wanted = list(dict.fromkeys(named.reference for named in named_images(scenario)))
+    wanted = list(dict.fromkeys(reference for _, reference in references(scenario)))
     may_go = scenario.coldstart.image_absent is not ImageAbsent.NEVER
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         yield from pool.map(lambda reference: _access(reference, is_here=not may_go and here(reference)), wanted)
