@@ -11,6 +11,7 @@ from bench.errors import InputError
 from bench.model import Scenario
 from bench.scenario.contradictions import find_contradictions
 from bench.scenario.explain import validate
+from bench.scenario.lock import lock_path, read_lock, with_lock
 from bench.scenario.nouns import to_scenario
 from bench.scenario.problems import as_error, did_you_mean
 from bench.scenario.resolve import apply_mode, apply_sets
@@ -29,8 +30,10 @@ class Found:
     problem: str | None = None
 
 
-def load_scenario(name_or_path: str, *, mode: str | None = None, sets: Sequence[str] = ()) -> Scenario:
-    """The scenario of that name (a folder under scenarios/) or at that path, with every default resolved."""
+def load_scenario(
+    name_or_path: str, *, mode: str | None = None, sets: Sequence[str] = (), use_lock: bool = True
+) -> Scenario:
+    """The scenario of that name (a folder under scenarios/) or at that path, with every default and tag resolved."""
     path = _locate(name_or_path)
     document = apply_sets(apply_mode(read_document(path), mode), sets)
     shape, problems = validate(document.data)
@@ -39,7 +42,13 @@ def load_scenario(name_or_path: str, *, mode: str | None = None, sets: Sequence[
         problems += find_contradictions(shape, path.parent)
     if shape is None or problems:
         raise as_error([(document.place(problem.key), problem) for problem in problems], document.file)
-    return to_scenario(shape, _name(path), path.parent.resolve())
+    scenario = to_scenario(shape, _name(path), path.parent.resolve())
+    return with_lock(scenario, read_lock(lock_path(path))) if use_lock else scenario
+
+
+def find_lock(name_or_path: str) -> Path:
+    """Where the lock of that scenario is, or would be."""
+    return lock_path(_locate(name_or_path))
 
 
 def find_scenarios() -> list[Found]:
