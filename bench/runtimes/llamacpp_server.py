@@ -18,7 +18,7 @@ from typing import Any
 def parse_flags(argv: list[str]) -> argparse.Namespace:
     """The command line. Defaults are llama.cpp's own, except that no answer may come from a cached prompt."""
     parser = argparse.ArgumentParser(description="llama.cpp's HTTP server", allow_abbrev=False)
-    parser.add_argument("--model", required=True, help="GGUF file")
+    parser.add_argument("--model", required=True, help="GGUF file, or a folder that holds one")
     parser.add_argument("--alias", help="name of the model in requests")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
     parser.add_argument("--port", type=int, required=True)
@@ -35,6 +35,12 @@ def parse_flags(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-warmup", action="store_true", help="skip the empty first run")
     parser.add_argument("--verbosity", type=int, default=3, help="3 shows the load, 4 every request")
     return parser.parse_args(argv)
+
+
+def gguf_file(model: str) -> str:
+    """The one GGUF file of a folder; anything else as it was given."""
+    files = sorted(Path(model).glob("*.gguf"))
+    return str(files[0]) if len(files) == 1 else model
 
 
 def server_params(flags: argparse.Namespace) -> Any:
@@ -82,6 +88,7 @@ def server_params(flags: argparse.Namespace) -> Any:
 def main(argv: list[str]) -> int:
     """Serve until killed; 1 and one line when llama.cpp refuses to start."""
     flags = parse_flags(argv)
+    flags.model = gguf_file(flags.model)
     if not Path(flags.model).is_file():
         sys.stderr.write(f"llamacpp_server: no such model file: {flags.model}\n")
         return 1
