@@ -6,6 +6,7 @@ known is a doubt to be told. Under `shipped` the differences are what is bought:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -13,6 +14,7 @@ from bench.analysis.effective import ENGINES, FACTS, KV_SIZE, Fact, Known, centr
 from bench.analysis.numbers import Numbers
 from bench.vocabulary import Question
 
+UNEQUAL = "unequal configuration"  # how every reason of the audit begins
 _LONGEST = 120  # characters of a value that an engine chose
 
 
@@ -95,29 +97,42 @@ def unequal(numbers: Numbers, one: str, other: str) -> str | None:
         return None
     one, other = _in_order(numbers, one, other)
     found = differing(numbers, one, other, blocking=True)
-    return f"unequal configuration: {'; '.join(pair.told(one, other) for pair in found)}" if found else None
+    return f"{UNEQUAL}: {'; '.join(pair.told(one, other) for pair in found)}" if found else None
 
 
 def repair(numbers: Numbers, one: str, other: str) -> str:
-    """What to align, and with which command."""
+    """How to align each of the unequal facts, and the command that does it for a NIM."""
     rows = differing(numbers, one, other, blocking=True)
     ways = dict.fromkeys(pair.fact.align for pair in rows)
-    keys = {way: " and ".join(pair.fact.key for pair in rows if pair.fact.align == way) for way in ways}
-    text = "; ".join(f"{keys[way]}: {way}" for way in ways)
+    told = "; ".join(f"{listed(pair.fact.key for pair in rows if pair.fact.align == way)}: {way}" for way in ways)
+    command = align_command(numbers)
+    by_verb = f" `{command}` prints a scenario whose arms agree in what are arguments." if command else ""
+    return f"Align {told}.{by_verb}"
+
+
+def what_to_align(numbers: Numbers, one: str, other: str) -> str:
+    """The same in a few words, for the verdict's sentence."""
+    keys = listed(pair.fact.key for pair in differing(numbers, one, other, blocking=True))
+    command = align_command(numbers)
+    return f"Align {keys}{f' ({command})' if command else ''} and run again."
+
+
+def align_command(numbers: Numbers) -> str | None:
+    """The verb that replays a NIM's own engine arguments; None where no arm is a NIM."""
     has_nim = any(arm.engine == "nim" for arm in numbers.scenario.arms)
-    command = f" `{align_command(numbers)}` prints a scenario in which the arms agree." if has_nim else ""
-    return f"Align {text}.{command}"
+    return f"nimbench align {numbers.scenario.name}" if has_nim else None
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _in_order(numbers: Numbers, *arms: str) -> list[str]:
     """The baseline first, so that one fact is told in one way wherever it stands."""
     names = [numbers.scenario.baseline, *(arm.name for arm in numbers.scenario.arms)]
     return sorted(arms, key=names.index)
-
-
-def align_command(numbers: Numbers) -> str:
-    """The verb that replays a NIM's own engine arguments."""
-    return f"nimbench align {numbers.scenario.name}"
 
 
 def declared(numbers: Numbers) -> tuple[str, ...]:

@@ -101,17 +101,14 @@ def _sentence(arms: tuple[str, ...], duels: list[Comparison], primaries: list[Co
 
 def _barred_sentence(numbers: Numbers, comparison: Comparison) -> str:
     """No number in it: a ratio of arms that are configured differently is not one of containers."""
-    return f"Not comparable: {comparison.reason}. {audit.repair(numbers, comparison.baseline, comparison.candidate)}"
+    step = audit.what_to_align(numbers, comparison.baseline, comparison.candidate)
+    return f"Not comparable: {comparison.reason}. {step}"
 
 
 def _as_shipped(numbers: Numbers) -> str:
     """What was asked, and how far the products differ in it."""
     keys = audit.declared(numbers)
-    return f"Defaults were compared with defaults{f'; they differ in {_listed(keys)}' if keys else ''}."
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return f"Defaults were compared with defaults{f'; they differ in {audit.listed(keys)}' if keys else ''}."
 
 
 def _open_sentence(comparison: Comparison) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bench.analysis.audit import UNEQUAL
 from bench.conclusion import Comparison
 from bench.report import format as fmt
 from bench.report.subject import Subject
@@ -118,6 +119,8 @@ def interval_of(subject: Subject, c: Comparison, side: str) -> tuple[float, floa
 
 def reason_text(c: Comparison) -> str | None:
     """Why there is no more to say, or how many launches would say more."""
+    if c.reason and c.reason.startswith(UNEQUAL) and c.role is not Role.PRIMARY:
+        return UNEQUAL  # told once above and in the primary row, not forty times
     if c.reason:
         return fmt.safe_text(c.reason)
     return f"about {c.launches_needed} launches of each arm would tell" if c.launches_needed else None
@@ -169,9 +172,9 @@ def pairs_text(c: Comparison) -> str:
 
 
 def primary_drawing(subject: Subject) -> tuple[Markup, Axis] | None:
-    """The primary comparison drawn on an axis of its own, with that axis."""
+    """The primary comparison drawn on an axis of its own, with that axis; none where its ratio means nothing."""
     c = subject.primary
-    if c is None:
+    if c is None or c.verdict is Verdict.NOT_COMPARABLE:
         return None
     span = log_span([c], _WIDEST_ALONE)
     return drawing(subject, c, span), axis_of(span) if c.kind is not Kind.DIFFERENCE else ("", "0", "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bench.report import comparisons, glossary, launches
+from bench.report import comparisons, glossary, images, launches
 from bench.report import format as fmt
+from bench.report.audit import audit_table
 from bench.report.headline import banner, headline, notices
 from bench.report.subject import Subject
 
@@ -14,8 +15,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 def render(subject: Subject) -> str:
     """The whole text."""
-    parts = [*_top(subject), *_comparisons(subject), *_launches(subject), *_findings(subject), *_definitions(subject)]
-    return "\n".join(parts) + "\n"
+    sections = (_top, _audit, _comparisons, _images, _launches, _findings, _definitions)
+    return "\n".join(line for section in sections for line in section(subject)) + "\n"
 
 
 def escaped(text: object, limit: int = 600) -> str:
@@ -41,6 +42,36 @@ def _top(subject: Subject) -> list[str]:
         "",
     ]
     return lines
+
+
+def _audit(subject: Subject) -> list[str]:
+    table = audit_table(subject)
+    if table is None:
+        return []
+    lines = ["## Are the arms comparable?", "", escaped(table.sentence, 900), ""]
+    lines += [f"Next: {escaped(table.next, 900)}", ""] if table.next else []
+    lines += _arms_head(subject, "fact", "verdict")
+    for row in table.rows:
+        lines.append(f"| {' | '.join((escaped(row.fact), *map(escaped, row.texts), row.word))} |")
+    return [*lines, ""]
+
+
+def _images(subject: Subject) -> list[str]:
+    lines: list[str] = []
+    if facts := images.image_facts(subject):
+        lines += ["## Images", "", *_arms_head(subject, "fact")]
+        lines += [f"| {' | '.join((fact.name, *map(escaped, fact.texts)))} |" for fact in facts]
+        lines.append("")
+    if prepared := images.prepared_facts(subject):
+        lines += ["## Prepared before the first launch", ""]
+        lines += [f"- {escaped(fact.name)}: {escaped(fact.texts[0], 1_000)}" for fact in prepared]
+        lines.append("")
+    return lines
+
+
+def _arms_head(subject: Subject, first: str, *more: str) -> list[str]:
+    cells = (first, *(escaped(arm.name, 60) for arm in subject.arms), *more)
+    return [f"| {' | '.join(cells)} |", f"|{'---|' * len(cells)}"]
 
 
 def _comparisons(subject: Subject) -> list[str]:

@@ -34,7 +34,7 @@ def pull_layers(subject: Subject, arm: str) -> Chart | None:
                 hovertemplate="%{y}<br>%{customdata[0]:.4g} to %{customdata[1]:.4g} s<extra></extra>",
             )  # fmt: skip
     walls = [one.pull.wall_s for one in subject.run.images.values() if one.pull]
-    figure.update_layout(barmode="overlay", margin={"l": 10, "t": 60}, legend={"traceorder": "normal"})
+    figure.update_layout(barmode="overlay", margin={"l": 10}, legend={"traceorder": "normal"})
     figure.update_xaxes(title="seconds since the pull began (s)", range=[0, max(walls) * 1.02])
     figure.update_yaxes(
         automargin=True, showgrid=False, categoryorder="array", categoryarray=names, tickfont={"size": 11}
@@ -45,7 +45,7 @@ def pull_layers(subject: Subject, arm: str) -> Chart | None:
         "Each row is one layer with its size in the registry, in the order in which they began; layers that were "
         "already there are left out. Engines unpack one layer after the other, so a large early layer holds up the "
         "rest.",
-        figure, 120 + 22 * len(rows),
+        figure, 100 + 22 * len(rows),
     )  # fmt: skip
 
 

@@ -75,10 +75,10 @@ def test_unequal_fact_makes_every_measured_ratio_not_comparable(key, value, said
     assert said in primary(summary).reason
     made = summary.decision
     assert (made.arms, made.state, made.side) == ((), "unknown", "none")
-    assert said in made.sentence and "`nimbench align synthetic`" in made.sentence
+    assert said in made.sentence and f"Align {key} (nimbench align synthetic)" in made.sentence
     assert "% higher" not in made.sentence and not made.because
     (finding,) = [f for f in summary.findings if f.id == "not-comparable"]
-    assert said in finding.text and key in finding.next
+    assert said in finding.text and f"Align {key}: " in finding.next
 
 
 def test_arm_that_is_not_comparable_hides_no_verdict_of_the_others():

@@ -55,14 +55,16 @@ def hostile() -> Subject:
     launches = []
     for one in data.launches:
         failed = {"status": LaunchStatus.FAILED, "failure": failure} if one.launch.index == 3 else {}
+        said = {EVIL: {EVIL: EVIL * 100}, **dict.fromkeys(SAID, EVIL * 40)}
         launch = dataclasses.replace(
-            one.launch, command=(EVIL * 40,), effective_config={EVIL: {EVIL: EVIL * 100}}, versions={EVIL: EVIL},
-            level_evidence=EVIL, **failed,
+            one.launch, command=(EVIL * 40,), effective_config=said, versions={EVIL: EVIL}, level_evidence=EVIL,
+            **failed,
         )  # fmt: skip
         launches.append(dataclasses.replace(one, launch=launch))
     run = dataclasses.replace(
-        data.run, host={EVIL: EVIL}, versions={EVIL: EVIL}, model_files={EVIL: EVIL}, error=EVIL, origin={EVIL: EVIL}
-    )
+        data.run, host={EVIL: EVIL}, versions={EVIL: EVIL}, model_files={EVIL: EVIL}, error=EVIL, origin={EVIL: EVIL},
+        images={"plain": hostile_image()}, prepared={EVIL: {EVIL: [{EVIL: EVIL * 100}]}},
+    )  # fmt: skip
     return subject_of(dataclasses.replace(data, run=run, launches=tuple(launches), missing=(EVIL,)))
 
 
@@ -109,6 +111,20 @@ def image_record(name: str, sizes: tuple[int, ...], *, base: str | None, pip_che
         facts=facts, build=build,
         push=PushRecord(reference=facts.reference, wall_s=151.0, digest=facts.digest, layers_pushed=len(sizes)),
         pull=PullRecord(reference=facts.reference, wall_s=wall_s, layers=times, downloaded_s=8.1, anonymous=False),
+    )  # fmt: skip
+
+
+def hostile_image() -> ImageRecord:
+    record = image_record("plain", (31_000_000,), base=EVIL, pip_check=EVIL * 40)
+    assert record.pull and record.build and record.push
+    facts = dataclasses.replace(
+        record.facts, reference=EVIL, digest=EVIL, id=EVIL, user=EVIL, created_utc=EVIL, entrypoint=(EVIL * 40,)
+    )
+    times = tuple(dataclasses.replace(one, id=EVIL) for one in record.pull.layers)
+    return dataclasses.replace(
+        record, facts=facts, pull=dataclasses.replace(record.pull, layers=times),
+        build=dataclasses.replace(record.build, tool=EVIL, args={EVIL: EVIL}, dockerfile_sha256=EVIL),
+        push=dataclasses.replace(record.push, reference=EVIL),
     )  # fmt: skip
 
 

@@ -21,12 +21,16 @@ def tab(tmp_path_factory):
 def page(request, tmp_path):
     if request.param == "hostile":
         return write_subject(subjects.folder(tmp_path, subjects.hostile()))
+    if request.param == "containers":
+        return write_report(write_run(subjects.containers_run({"max_model_len": 256}), tmp_path))
     return write_report(write_run(make_run(subjects.ARMS), tmp_path))
 
 
-@pytest.mark.parametrize("page", ["complete", "hostile"], indirect=True)
+@pytest.mark.parametrize(
+    ("page", "sections"), [("complete", 12), ("containers", 14), ("hostile", 14)], indirect=["page"]
+)
 @pytest.mark.parametrize("width", [1280, 390])
-def test_page_draws_its_charts_offline_without_an_error(tab, page, width):
+def test_page_draws_its_charts_offline_without_an_error(tab, page, sections, width):
     tab.errors.clear()
     tab.requests.clear()
     tab.open(page, width=width)
@@ -37,5 +41,5 @@ def test_page_draws_its_charts_offline_without_an_error(tab, page, width):
     charts = tab.evaluate("document.querySelectorAll('.chart').length")
     drawn = tab.evaluate("[...document.querySelectorAll('.plot')].filter(p => p.querySelector('.main-svg')).length")
     assert charts == drawn >= 9
-    assert tab.evaluate("document.querySelectorAll('main section').length") == 12
+    assert tab.evaluate("document.querySelectorAll('main section').length") == sections
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
