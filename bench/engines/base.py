@@ -47,6 +47,7 @@ class Site:
     container: bool = False  # the command runs in a container: listen on all its addresses, at `container_port`
     image: ImageFacts | None = None  # its image, where it is known
     profile_id: str | None = None  # of a NIM, resolved
+    host_network: bool = False  # the container has no network of its own: listen on loopback only
 
 
 @dataclass(frozen=True, slots=True)

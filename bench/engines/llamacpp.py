@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.engines.base import Command, FailurePattern, LogPattern, Site
-from bench.engines.facts import COMMON_FAILURES, log_facts, parsed
+from bench.engines.facts import (
+    COMMON_FAILURES,
+    first_model,
+    flag_unless,
+    known,
+    listen_address,
+    log_facts,
+    normalised,
+    parsed,
+)
 from bench.model import Arm, Model
 from bench.vocabulary import FailureKind, Mark
 
@@ -72,32 +81,47 @@ class LlamaCpp:
     }
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
-        """`serve_args` and the arm's own args come last, so they win."""
+        """`serve_args` and the arm's own args come last, so they win. In a container the image's entrypoint serves."""
+        given = (*serve_args, *arm.args)
+        facts = (
+            *flag_unless(given, "--model", site.model_path),
+            *flag_unless(given, "--alias", model.id),
+            *(("--host=0.0.0.0",) if listen_address(site) == "0.0.0.0" else ()),  # else its own default
+            f"--port={site.ports['engine']}",
+            *flag_unless(given, "--max-model-len", model.max_model_len),
+        )
+        if site.container:
+            return Command(name="engine", argv=(*facts, *given), env=arm.env, entrypoint=arm.command)
         start = arm.command or (site.python, "-P", str(SERVER))
-        facts = [f"--model={site.model_path}"] if site.model_path else []
-        facts += [f"--alias={model.id}", f"--port={site.ports['engine']}"]
-        facts += [f"--max-model-len={model.max_model_len}"] if model.max_model_len else []
-        return Command(name="engine", argv=(*start, *facts, *serve_args, *arm.args), env=arm.env)
+        return Command(name="engine", argv=(*start, *facts, *given), env=arm.env)
 
     def request_extras(self, *, ignore_eos: bool) -> Mapping[str, Any]:
         """The key `ignore_eos` of the body."""
         return {"ignore_eos": True} if ignore_eos else {}
 
     def effective_config(self, documents: Mapping[str, str]) -> Mapping[str, Any]:
-        """Slots and context from /props, weights from /v1/models."""
-        props = parsed(documents.get("/props"))
-        data = parsed(documents.get("/v1/models")).get("data") or [{}]
-        meta = data[0].get("meta") or {}
-        settings = props.get("default_generation_settings") or {}
+        """Slots and context from /props, weights from /v1/models; each slot has a cache of its own."""
+        props, entry = parsed(documents.get("/props")), first_model(documents.get("/v1/models"))
+        meta, settings = (_inner(entry, "meta"), _inner(props, "default_generation_settings"))
+        slots, context = props.get("total_slots"), settings.get("n_ctx")
+        is_counted = isinstance(slots, int) and isinstance(context, int)
         found = {
-            "served_model": data[0].get("id"),
+            "served_model": entry.get("id"),
             "engine_version": props.get("build_info"),
-            "max_num_seqs": props.get("total_slots"),
-            "max_model_len": settings.get("n_ctx"),
+            "max_num_seqs": slots,
+            "max_model_len": context,
+            "kv_cache_tokens": slots * context if is_counted else None,
             "precision": props.get("model_ftype"),
             "parameters": meta.get("n_params"),
             "weights_bytes": meta.get("size"),
             "model_max_len": meta.get("n_ctx_train"),
-            "samplers": json.dumps((settings.get("params") or {}).get("samplers")) if settings else None,
+            "samplers": json.dumps(_inner(settings, "params").get("samplers")) if settings else None,
         }
-        return log_facts(self.log_patterns, documents.get("log")) | {k: v for k, v in found.items() if v is not None}
+        facts = normalised(log_facts(self.log_patterns, documents.get("log")) | known(found))
+        return ({"engine_inside": "llamacpp"} | facts) if facts else {}
+
+
+def _inner(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """An object inside another one, or {}."""
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}

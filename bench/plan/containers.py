@@ -36,6 +36,7 @@ def container_spec(
         python="python3",
         model_path=inner,
         container=True,
+        host_network=settings.network is Network.HOST,
         image=image,
         profile_id=profile_id,
     )
