@@ -100,25 +100,31 @@ class LlamaCpp:
         return {"ignore_eos": True} if ignore_eos else {}
 
     def effective_config(self, documents: Mapping[str, str]) -> Mapping[str, Any]:
-        """Slots and context from /props, weights from /v1/models; each slot has a cache of its own."""
+        """Slots and context from /props, weights from /v1/models; a cache that is not unified is one per slot."""
         props, entry = parsed(documents.get("/props")), first_model(documents.get("/v1/models"))
         meta, settings = (_inner(entry, "meta"), _inner(props, "default_generation_settings"))
         slots, context = props.get("total_slots"), settings.get("n_ctx")
-        is_counted = isinstance(slots, int) and isinstance(context, int)
+        logged = log_facts(self.log_patterns, documents.get("log"))
         found = {
             "served_model": entry.get("id"),
             "engine_version": props.get("build_info"),
             "max_num_seqs": slots,
             "max_model_len": context,
-            "kv_cache_tokens": slots * context if is_counted else None,
+            "kv_cache_tokens": _cache_tokens(slots, context, is_shared=logged.get("kv_unified") == "true"),
             "precision": props.get("model_ftype"),
             "parameters": meta.get("n_params"),
             "weights_bytes": meta.get("size"),
             "model_max_len": meta.get("n_ctx_train"),
             "samplers": json.dumps(_inner(settings, "params").get("samplers")) if settings else None,
         }
-        facts = normalised(log_facts(self.log_patterns, documents.get("log")) | known(found))
+        facts = normalised(logged | known(found))
         return ({"engine_inside": "llamacpp"} | facts) if facts else {}
+
+
+def _cache_tokens(slots: Any, context: Any, *, is_shared: bool) -> int | None:
+    if not (isinstance(slots, int) and isinstance(context, int)):
+        return None
+    return context if is_shared else slots * context
 
 
 def _inner(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
