@@ -23,7 +23,7 @@ class Nim:
     modules: tuple[str, ...] = ()
     container_port = 8000
     metrics_path = "/v1/metrics"  # NIM 1.0 had it at /metrics only
-    model_format: str | None = "safetensors"
+    model_format: str | None = None  # it reads what its cache holds, of whatever its engine takes
     documents: tuple[str, ...] = (
         "/v1/models",
         "/v1/version",
