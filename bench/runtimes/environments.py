@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from bench.cache import cache_folder, locked
 from bench.errors import PrerequisiteError
 from bench.events import Event, Progress
 
 COMPLETE = ".complete"  # written last: a folder without it was left half-built
 ERROR_LINES = 12
-
-
-def cache_folder() -> Path:
-    """Where made things are kept: $NIMBENCH_CACHE, else ~/.cache/nimbench."""
-    chosen = os.environ.get("NIMBENCH_CACHE")
-    return Path(chosen).absolute() if chosen else Path.home() / ".cache" / "nimbench"
 
 
 def env_folder(packages: str) -> Path:
@@ -51,15 +42,6 @@ def ensure_environment(packages: str | None, progress: Progress) -> str:
             if not (folder / COMPLETE).exists():
                 build(folder, packages, progress)
     return env_python(packages)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Alone on this host, also against other runs; the kernel frees it when the holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def build(folder: Path, packages: str, progress: Progress) -> None:

@@ -102,9 +102,9 @@ def main(argv: list[str]) -> int:
     except RuntimeError as error:
         sys.stderr.write(f"llamacpp_server: {error}\n")
         return 1
-    # The first process of a container has no default action for signals: `docker stop` would wait ten seconds, and kill.
+    # The first process of a container has no default action for signals: `docker stop` would wait and then kill.
     if os.getpid() == 1:
-        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     while server is not None:
         signal.pause()
     return 0

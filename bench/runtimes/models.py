@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.cache import cache_folder, locked
 from bench.errors import InputError, PrerequisiteError
 from bench.model import Model
-from bench.runtimes.environments import cache_folder, locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
