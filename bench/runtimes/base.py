@@ -17,6 +17,9 @@ class Exit:
     command: str  # its name
     code: int | None
     signal: int | None
+    oom: bool = False  # the kernel killed it for memory, by the container engine's word
+    error: str | None = None  # the container engine's own words
+    gone: bool = False  # not the arm ended but the container engine
 
 
 class Running(Protocol):

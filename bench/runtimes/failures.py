@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import signal
 
+from bench.dockerhost.refusals import GONE_REPAIR, refusal_of
 from bench.engines import get_engine
 from bench.record import Failure
 from bench.runtimes.base import Exit
 from bench.vocabulary import FailureKind
 
 TEXT_CHARACTERS = 300
+_SIGNALS = frozenset(signal.Signals)
 
 
 def classify(engine: str, log: str, exited: Exit | None, log_tail: tuple[str, ...] = ()) -> Failure:
     """The first row of the engine's table that the log holds; else crashed, killed or timeout."""
     end = describe(exited)
+    if certain := _certain(exited, end, log_tail):
+        return certain
     for row in get_engine(engine).failure_patterns:
         if match := row.pattern.search(log):
             words = match.group(0).strip()[:TEXT_CHARACTERS]
@@ -29,10 +33,30 @@ def classify(engine: str, log: str, exited: Exit | None, log_tail: tuple[str, ..
     return Failure(kind=FailureKind.CRASHED, text=end, repair=repair, log_tail=log_tail)
 
 
+def _certain(exited: Exit | None, end: str, log_tail: tuple[str, ...]) -> Failure | None:
+    """What the container engine knows for sure comes before any line of a log."""
+    if exited is None:
+        return None
+    if exited.oom:
+        repair = "Raise container.memory, or let the arm ask for less; the kernel killed it at its limit."
+        return Failure(kind=FailureKind.HOST_MEMORY_KILL, text=end, repair=repair, log_tail=log_tail)
+    if exited.gone:
+        return Failure(kind=FailureKind.ENGINE_GONE, text=end, repair=GONE_REPAIR, log_tail=log_tail)
+    if exited.error:
+        row = refusal_of(exited.error)
+        if row is not None:
+            return Failure(kind=row.kind, text=f"{end}: {exited.error}", repair=row.repair, log_tail=log_tail)
+    return None
+
+
 def describe(exited: Exit | None) -> str:
     """How it ended, in words."""
     if exited is None:
         return "it did not become ready"
-    if exited.signal is not None:
+    if exited.gone:
+        return "the container engine went away"
+    if exited.oom:
+        return f"{exited.command} was killed for want of memory"
+    if exited.signal in _SIGNALS:
         return f"{exited.command} was ended by {signal.Signals(exited.signal).name}"
     return f"{exited.command} ended with exit code {exited.code}"
