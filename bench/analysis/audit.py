@@ -6,11 +6,12 @@ known is a doubt to be told. Under `shipped` the differences are what is bought:
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.analysis.effective import ENGINES, FACTS, KV_SIZE, Fact, Known, centre, is_same, shown
+from bench.analysis.effective import ENGINES, FACTS, KV_SIZE, QUANTISED, Fact, Known, centre, is_same, shown
 from bench.analysis.numbers import Numbers
 from bench.vocabulary import Question
 
@@ -78,7 +79,19 @@ def _in_own_words(value: Known, said: object) -> str:
 def pairs(numbers: Numbers, one: str, other: str) -> tuple[Pair, ...]:
     """Every fact of two arms side by side."""
     mine, theirs = facts_of(numbers, one), facts_of(numbers, other)
-    return tuple(Pair(fact, mine[fact.key], theirs[fact.key]) for fact in FACTS)
+    rows = [Pair(fact, mine[fact.key], theirs[fact.key]) for fact in FACTS]
+    is_unsure = _says_it_otherwise(mine, theirs) or _says_it_otherwise(theirs, mine)
+    return tuple(_unsure(row) if is_unsure and row.fact.key == "precision" else row for row in rows)
+
+
+def _says_it_otherwise(mine: dict[str, ArmFact], theirs: dict[str, ArmFact]) -> bool:
+    """A profile calls `fp8` what its engine calls bfloat16 quantised to fp8: no proof of a difference, nor of none."""
+    is_profile_word = isinstance(mine["precision"].value, str) and QUANTISED.match(mine["precision"].value)
+    return bool(is_profile_word) and theirs["quantization"].value not in (None, "none")
+
+
+def _unsure(row: Pair) -> Pair:
+    return row if row.state == "same" else dataclasses.replace(row, one=dataclasses.replace(row.one, value=None))
 
 
 def differing(numbers: Numbers, one: str, other: str, *, blocking: bool) -> list[Pair]:

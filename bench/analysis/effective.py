@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.engines.facts import PRECISIONS
+
 Config = Mapping[str, Any]  # effective_config of one launch
 Known = str | int | float | bool
 
@@ -19,10 +21,7 @@ Known = str | int | float | bool
 # then below every margin, and still tells the 5 % that the first boot with a cold compile cache gets less.
 KV_TOLERANCE = 0.01
 FRACTION_TOLERANCE = 0.005  # engines print 0.92 as 0.9200000000000001, and round
-_PRECISIONS = {
-    "bf16": "bfloat16", "fp16": "float16", "f16": "float16", "half": "float16", "fp32": "float32", "f32": "float32",
-    "float": "float32",
-}  # fmt: skip
+QUANTISED = re.compile(r"(?:mx|nv)?fp[48]|int[48]|w\da\d+|awq|gptq")  # a profile's word for a precision below 16 bits
 _SILENT = ("", "none", "null", "unknown", "n/a")
 _FLAGS = {"true": True, "on": True, "1": True, "yes": True, "false": False, "off": False, "0": False, "no": False}
 ENGINES = ("vllm", "sglang", "tensorrt_llm", "llamacpp")
@@ -78,7 +77,7 @@ def flag_of(key: str) -> Callable[[Config], bool | None]:
 def precision(config: Config) -> str | None:
     """The type of the weights as computed with."""
     text = text_of("precision")(config)
-    return _PRECISIONS.get(text.removeprefix("torch."), text.removeprefix("torch.")) if text else None
+    return PRECISIONS.get(text.removeprefix("torch."), text.removeprefix("torch.")) if text else None
 
 
 def kv_cache_dtype(config: Config) -> str | None:
@@ -86,7 +85,7 @@ def kv_cache_dtype(config: Config) -> str | None:
     text = text_of("kv_cache_dtype")(config)
     if text == "auto":
         return precision(config)
-    return _PRECISIONS.get(text.removeprefix("torch."), text.removeprefix("torch.")) if text else None
+    return PRECISIONS.get(text.removeprefix("torch."), text.removeprefix("torch.")) if text else None
 
 
 def engine_version(config: Config) -> str | None:

@@ -28,7 +28,8 @@ _METHOD = (
      "the direction is sure, the size is not."),
     ("no practical difference", "The 90 % interval lies wholly within the margin: shown, not assumed."),
     ("inconclusive", "Nothing of the above holds: the run cannot tell. It does not mean that the arms are the same."),
-    ("not comparable", "The arms did not do the same work; the reason stands beside it, and the ratio means nothing."),
+    ("not comparable", "The arms were not configured alike although all else was to be matched, or did not do the same "
+     "work; the reason stands beside it, and the ratio means nothing."),
     ("not known", "Too little was measured for this number; the reason stands beside it. It never means 0."),
 )  # fmt: skip
 

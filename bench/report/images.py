@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from bench.container import BuildRecord, ImageRecord, PullRecord, PushRecord
 from bench.report import format as fmt
-from bench.report.setup import Fact
+from bench.report.setup import Fact, fact_text, flat
 from bench.report.subject import Subject
 
 _NONE = "none"
@@ -78,16 +75,5 @@ def _pull(pull: PullRecord | None) -> dict[str, str]:
 
 def prepared_facts(subject: Subject) -> tuple[Fact, ...]:
     """Profiles, weights, alignment and placement, as they were settled before the first launch."""
-    rows = _flat(subject.run.prepared, "")
-    return tuple(Fact(fmt.safe_text(name, 160), (fmt.safe_text(text, 1_000),)) for name, text in rows)
-
-
-def _flat(value: Any, name: str) -> list[tuple[str, str]]:
-    """Names with dots down to the texts; a list of plain things is one text."""
-    if isinstance(value, Mapping):
-        return [row for key, inner in value.items() for row in _flat(inner, f"{name}.{key}" if name else str(key))]
-    if isinstance(value, list | tuple):
-        if any(isinstance(inner, Mapping | list | tuple) for inner in value):
-            return [row for place, inner in enumerate(value, start=1) for row in _flat(inner, f"{name} {place}")]
-        return [(name, " ".join(map(str, value)) or _NONE)]
-    return [(name, fmt.UNKNOWN if value is None else str(value))]
+    rows = flat(subject.run.prepared) if subject.run.prepared else {}
+    return tuple(Fact(fmt.safe_text(name, 160), (fact_text(name, text),)) for name, text in rows.items())

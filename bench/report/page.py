@@ -50,7 +50,7 @@ def context(subject: Subject) -> dict[str, Any]:
         "drawing": comparisons.primary_drawing(subject), "groups": comparisons.groups(subject),
         "charts": chart_groups(subject), "audit": audit_table(subject),
         "image_facts": images.image_facts(subject), "prepared_facts": images.prepared_facts(subject),
-        "arm_facts": setup.arm_facts(subject), "commands": setup.commands(subject),
+        "machine": setup.machine(subject), "arm_facts": setup.arm_facts(subject), "commands": setup.commands(subject),
         "host_facts": setup.host_facts(subject), "question_facts": setup.question_facts(subject),
         "launches": launches.launch_rows(subject),
         "layers_written": any(one.launch.container_layer_bytes is not None for one in subject.data.launches),

@@ -53,19 +53,22 @@ def _arm_column(subject: Subject, arm: Arm) -> dict[str, str]:
         "load goes to": arm.entry, "notice": arm.notice or "none",
     }  # fmt: skip
     for kind in ("versions", "digests", "effective_config"):
-        for name, text in _agreed([_flat(getattr(one, kind)) for one in done or launches]).items():
+        for name, text in _agreed([flat(getattr(one, kind)) for one in done or launches]).items():
             column[f"{kind}.{name}"] = text
-    return {fmt.safe_text(k, 120): _fact_text(k, v) for k, v in column.items()}
+    return {fmt.safe_text(k, 120): fact_text(k, v) for k, v in column.items()}
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = fmt.UNKNOWN if value is None else str(value)
-    return flat
+def flat(tree: Any, name: str = "") -> dict[str, str]:
+    """Names with dots down to the texts; entries of a list are numbered, a list of plain things is one text."""
+    if isinstance(tree, Mapping):
+        inner = [flat(value, f"{name}.{key}" if name else str(key)) for key, value in tree.items()]
+    elif isinstance(tree, list | tuple) and any(isinstance(value, Mapping | list | tuple) for value in tree):
+        inner = [flat(value, f"{name} {place}") for place, value in enumerate(tree, start=1)]
+    elif isinstance(tree, list | tuple):
+        return {name: ", ".join(map(str, tree)) or "none"}
+    else:
+        return {name: fmt.UNKNOWN if tree is None else str(tree)}
+    return {key: text for part in inner for key, text in part.items()}
 
 
 def _agreed(columns: list[dict[str, str]]) -> dict[str, str]:
@@ -108,14 +111,14 @@ def _marked(text: str, common: set[str]) -> Markup:
 def host_facts(subject: Subject) -> tuple[Fact, ...]:
     """The machine, the suite and the model's files."""
     run = subject.run
-    facts = {f"host.{k}": v for k, v in _flat(run.host).items()}
-    facts |= {f"versions.{k}": v for k, v in _flat(run.versions).items()}
-    facts |= {f"origin.{k}": v for k, v in _flat(run.origin).items()}
+    facts = {f"host.{k}": v for k, v in flat(run.host).items()}
+    facts |= {f"versions.{k}": v for k, v in flat(run.versions).items()}
+    facts |= {f"origin.{k}": v for k, v in flat(run.origin).items()}
     facts |= {f"model file {k} (sha256)": v for k, v in run.model_files.items()}
-    return tuple(Fact(fmt.safe_text(k, 120), (_fact_text(k, v),)) for k, v in facts.items())
+    return tuple(Fact(fmt.safe_text(k, 120), (fact_text(k, v),)) for k, v in facts.items())
 
 
-def _fact_text(name: str, text: str) -> str:
+def fact_text(name: str, text: str) -> str:
     """A fact; one whose name says bytes or seconds is shown in a unit for people."""
     for ending, unit in (("_bytes", "bytes"), ("_s", "s")):
         if name.endswith(ending):
@@ -124,6 +127,16 @@ def _fact_text(name: str, text: str) -> str:
             except ValueError:
                 break
     return fmt.safe_text(text)
+
+
+def machine(subject: Subject) -> str:
+    """The processor and the GPUs, in a few words."""
+    host = subject.run.host
+    cores = f"{host.get('cpu_cores') or fmt.UNKNOWN} cores"
+    gpus = host.get("gpus")
+    names = [str(gpu.get("name")) for gpu in gpus if isinstance(gpu, Mapping)] if isinstance(gpus, list | tuple) else []
+    cards = [f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]
+    return ", ".join(fmt.safe_text(text, 120) for text in (host.get("cpu_model") or fmt.UNKNOWN, cores, *cards[:4]))
 
 
 def question_facts(subject: Subject) -> tuple[Fact, ...]:

@@ -117,6 +117,18 @@ def test_other_release_is_a_difference(other):
     assert primary(summarise(run({"engine_version": other}))).verdict is Verdict.NOT_COMPARABLE
 
 
+def test_profiles_word_for_a_quantised_model_is_a_doubt_and_no_block():
+    data = run({"quantization": "fp8"}, nim={"precision": "fp8", "quantization": None, "kv_cache_dtype": "bfloat16"})
+    (finding,) = found(data, "not-audited")
+    assert "precision" in finding.text and "quantization (nim)" in finding.text
+    assert primary(summarise(data)).verdict is Verdict.BETTER
+
+
+def test_quantised_profile_against_a_plain_model_is_a_block():
+    data = run(nim={"precision": "fp8", "quantization": None, "kv_cache_dtype": "bfloat16"})
+    assert "precision fp8 (nim) and bfloat16 (custom)" in primary(summarise(data)).reason
+
+
 def test_two_builds_of_one_release_are_told():
     (finding,) = found(run({"engine_version": "0.27.1+cu130"}), "engine-build-differs")
     assert finding.severity is Severity.INFO and "0.27.1+cu130 (custom)" in finding.text

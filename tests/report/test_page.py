@@ -36,6 +36,16 @@ def test_all_sections_are_there_in_order(complete):
     assert [one for one in ids if one in SECTIONS] == SECTIONS
 
 
+def test_gpus_of_the_host_stand_in_the_header_and_each_fact_of_them_below():
+    subject = subjects.complete()
+    host = {"cpu_model": "computed", "cpu_cores": 2, "gpus": [{"name": "card", "memory_bytes": 2**30}] * 2}
+    run = dataclasses.replace(subject.run, host=host)
+    html = page.render(dataclasses.replace(subject, data=dataclasses.replace(subject.data, run=run)))
+    text = Parsed(html).text.replace("\u00a0", " ")
+    assert "on computed, 2 cores, 2 × card." in text
+    assert "host.gpus 2.memory_bytes" in text and "1.00 GiB" in text
+
+
 def test_verdict_stands_on_top_with_interval_and_next_step(complete):
     text = Parsed(complete).text
     top = text[: text.index("Comparisons\n")]
