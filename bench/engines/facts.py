@@ -19,7 +19,7 @@ def pattern(mark: Mark | None, text: str) -> LogPattern:
 
 def failure(kind: FailureKind, text: str, repair: str) -> FailurePattern:
     """A row of a table of failures."""
-    return FailurePattern(kind, re.compile(text), repair)
+    return FailurePattern(kind, re.compile(text, re.M), repair)
 
 
 COMMON_FAILURES: tuple[FailurePattern, ...] = (
@@ -35,7 +35,7 @@ COMMON_FAILURES: tuple[FailurePattern, ...] = (
     ),
     failure(
         FailureKind.DISK_FULL,
-        r".*No space left on device.*",
+        r"^.*No space left on device.*",
         "Free room where the container engine keeps images and volumes (`docker system df` tells who holds it).",
     ),
     failure(
@@ -49,7 +49,7 @@ GPU_FAILURES: tuple[FailurePattern, ...] = (
     failure(
         FailureKind.DRIVER_TOO_OLD,
         r"The NVIDIA driver on your system is too old.*|CUDA driver version is insufficient.*"
-        r"|.*compatibility mode is UNAVAILABLE.*",
+        r"|^.*compatibility mode is UNAVAILABLE.*",
         "Install a driver that serves this CUDA version, or an image built for an older CUDA.",
     ),
 )

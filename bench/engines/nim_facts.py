@@ -62,13 +62,13 @@ FAILURES: tuple[FailurePattern, ...] = (
     ),
     failure(
         FailureKind.CACHE_PERMISSION,
-        r".*Permission denied \(os error 13\).*|PermissionError: .*/opt/nim.*|.*Read-only file system.*/opt/nim.*",
+        r"^.*Permission denied \(os error 13\).*|PermissionError: .*/opt/nim.*|^.*Read-only file system.*/opt/nim.*",
         "Mount a named volume at /opt/nim/.cache: it takes the image's owner. A folder of the host, or a volume that "
         "another user filled, must be writable for the user of the container.",
     ),
     failure(
         FailureKind.AUTH,
-        r".*Permission error: The requested operation requires permissions.*|.*Authentication Error.*"
+        r"^.*Permission error: The requested operation requires permissions.*|^.*Authentication Error.*"
         r"|(?:401|403) (?:Client Error|Unauthorized|Forbidden).*",
         "Export an NGC_API_KEY that may read this model, and name it under secrets.prepare: a measured start has none.",
     ),
@@ -80,8 +80,8 @@ FAILURES: tuple[FailurePattern, ...] = (
     ),
     failure(
         FailureKind.DOWNLOAD,
-        r"\S*ManifestDownloadError.*|Download failed after \d+ attempts.*|.*Error downloading (?:manifest|models).*"
-        r"|.*run download-to-cache first.*",
+        r"ManifestDownloadError.*|Download failed after \d+ attempts.*|^.*Error downloading (?:manifest|models).*"
+        r"|^.*run download-to-cache first.*",
         "Let the arm's `prepare` bring the model into the mounted cache: [download-to-cache, -p, PROFILE_ID].",
     ),
     *INSIDE["vllm"].failure_patterns,

@@ -99,7 +99,7 @@ class Sglang:
         *HUB_FAILURES,
         failure(
             FailureKind.UNSUPPORTED_MODEL,
-            r".*(?:Model architectures \[.*\] are not supported|does not recognize this architecture"
+            r"^.*(?:Model architectures \[.*\] are not supported|does not recognize this architecture"
             r"|SafetensorError|Repo id must be in the form).*",
             "Give a complete model folder of an architecture that this SGLang supports.",
         ),

@@ -74,7 +74,7 @@ FAILURES: tuple[FailurePattern, ...] = (
     failure(
         FailureKind.KV_CACHE_TOO_SMALL,
         r"No available memory for the cache blocks.*"
-        r"|.*(?:is larger than the available KV cache memory|larger than the maximum number of tokens that can"
+        r"|^.*(?:is larger than the available KV cache memory|larger than the maximum number of tokens that can"
         r" be stored in KV cache).*",
         "Lower --max-model-len, or give the KV cache more memory (--kv-cache-memory-bytes; VLLM_CPU_KVCACHE_SPACE "
         "on a CPU).",
@@ -83,7 +83,7 @@ FAILURES: tuple[FailurePattern, ...] = (
     *HUB_FAILURES,
     failure(
         FailureKind.UNSUPPORTED_MODEL,
-        r".*(?:Model architectures \[.*\] (?:are not supported|failed to be inspected)"
+        r"^.*(?:Model architectures \[.*\] (?:are not supported|failed to be inspected)"
         r"|is not a valid model identifier|does not recognize this architecture|Invalid repository ID or local"
         r" directory|SafetensorError|Repo id must be in the form).*",
         "Give a complete model folder of an architecture that this vLLM supports.",

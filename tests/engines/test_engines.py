@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from bench.engines import ENGINES, get_engine
@@ -14,21 +11,14 @@ from bench.model import Arm, Model
 from bench.runtimes.base import Exit
 from bench.runtimes.failures import classify
 from bench.vocabulary import FailureKind, Mark, RuntimeKind, Side
+from tests.engines.real import real
 
 SITE = Site(ports={"engine": 18000}, scratch="/scratch", python="/env/bin/python", model_path="/models/m")
 MODEL = Model(id="org/name", max_model_len=512)
-SHARED = Path(os.environ.get("NIMBENCH_SHARED") or Path(__file__).parents[3] / "shared") / "real"
 
 
 def arm_of(engine: str, **changes) -> Arm:
     return Arm(name="one", engine=engine, side=Side.BUILD, runtime=RuntimeKind.PROCESS, **changes)
-
-
-def real(name: str) -> str:
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"no {name}: the recorded files of real engines are not here (NIMBENCH_SHARED)")
-    return path.read_text(errors="replace")
 
 
 def marks_of(engine: str, log: str) -> set[Mark]:
@@ -36,21 +26,36 @@ def marks_of(engine: str, log: str) -> set[Mark]:
 
 
 def test_an_unknown_engine_lists_the_known_ones():
-    with pytest.raises(InputError, match="llamacpp, vllm"):
+    with pytest.raises(InputError, match="llamacpp, nim, sglang, vllm"):
         get_engine("vlmm")
 
 
-@pytest.mark.parametrize("name", sorted(ENGINES))
+# What each engine that starts on this host calls the model's path and its length.
+WORDS = {
+    "llamacpp": {"--model=/models/m", "--max-model-len=512"},
+    "sglang": {"--model-path=/models/m", "--context-length=512"},
+    "vllm": {"--model=/models/m", "--max-model-len=512"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(WORDS))
 def test_the_arms_own_arguments_come_last_so_that_they_win(name):
     arm = arm_of(name, args=("--mine=2",), env={"A": "b"})
     command = get_engine(name).command(arm, MODEL, ("--all=1",), SITE)
     assert command.argv[0] == "/env/bin/python"
     assert command.argv[-2:] == ("--all=1", "--mine=2")
-    assert {"--model=/models/m", "--port=18000", "--max-model-len=512"} <= set(command.argv)
+    assert {"--port=18000", *WORDS[name]} <= set(command.argv)
     assert command.env["A"] == "b"
 
 
-@pytest.mark.parametrize("name", sorted(ENGINES))
+@pytest.mark.parametrize("name", sorted(WORDS))
+def test_what_the_arguments_say_is_not_said_before_them(name):
+    length = next(word for word in WORDS[name] if word.endswith("=512")).split("=")[0]
+    command = get_engine(name).command(arm_of(name, args=(length, "256")), MODEL, (), SITE)
+    assert [word for word in command.argv if word.startswith(length)] == [length]
+
+
+@pytest.mark.parametrize("name", sorted(WORDS))
 def test_an_arms_command_replaces_the_start_but_keeps_model_and_port(name):
     command = get_engine(name).command(arm_of(name, command=("wrap", "it")), MODEL, (), SITE)
     assert command.argv[:2] == ("wrap", "it")
@@ -81,9 +86,9 @@ def test_a_real_vllm_log_shows_every_mark_and_its_facts():
     wanted = {Mark.WEIGHTS_START, Mark.WEIGHTS_LOADED, Mark.COMPILED, Mark.KV_READY, Mark.GRAPHS_READY}
     assert marks_of("vllm", log) == wanted
     facts = get_engine("vllm").effective_config({"log": log})
-    expected = {"engine_version": "0.13.0", "kv_cache_tokens": "211,936", "weights_load_s": "182.98"}
+    expected = {"engine_version": "0.13.0", "kv_cache_tokens": 211_936, "weights_load_s": 182.98}
     assert {key: facts[key] for key in expected} == expected
-    assert (facts["engine_init_s"], facts["compile_s"], facts["graph_capture_s"]) == ("107.64", "73.37", "9")
+    assert (facts["engine_init_s"], facts["compile_s"], facts["graph_capture_s"]) == (107.64, 73.37, 9)
 
 
 def test_a_real_vllm_of_another_time_is_read_too():
@@ -108,8 +113,8 @@ def test_the_real_metrics_of_vllm_hold_our_names_and_the_cache_configuration():
     found = {ours for theirs, ours in engine.metric_names.items() if f"\n{theirs}{{" in text}
     assert found == set(engine.metric_names.values())
     facts = engine.effective_config({"/metrics": text})
-    assert facts["gpu_memory_utilization"].startswith("0.859")
-    assert int(facts["kv_blocks"]) > 0
+    assert facts["gpu_memory_utilization"] == 0.8593560000536694  # where 0.92 had been asked
+    assert (facts["kv_blocks"], facts["kv_cache_tokens"], facts["prefix_caching"]) == (5094, 81_504, True)
 
 
 def test_killed_silent_and_crashed_are_told_apart():
