@@ -18,13 +18,21 @@ def report(
     yield f"Selected profile: {profile.id}"
     yield ""
     yield from _heading("Resolved Configuration (JSON)")
-    named = {name.replace("-", "_"): setting for name, setting in settings.items()}
-    yield json.dumps({"event": "nim_config_resolved", "config": named}, indent=2, sort_keys=True)
+    named = {name.replace("-", "_"): _typed(setting) for name, setting in sorted(settings.items())}
+    yield json.dumps({"event": "nim_config_resolved", "config": named}, indent=2)
     yield ""
     yield from _heading("Backend Arguments")
     model = (place,) if engine.shown_as[-1] == "serve" else (engine.model_flag, place)
     yield "  " + " \\\n    ".join([shlex.join((*engine.shown_as, *model)), *_pairs(arguments)])
     yield ""
+
+
+def _typed(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as numbers, and a flag without a value as true; what it overrides likewise."""
+    value = setting["value"]
+    typed = True if value is None else int(value) if value.isdigit() else value
+    previous = {"previous": _typed(setting["previous"])} if "previous" in setting else {}
+    return {"value": typed, "source": setting["source"], **previous}
 
 
 def _heading(text: str) -> Iterator[str]:
