@@ -1,7 +1,8 @@
-"""The flow of a run: calibrate, then every planned launch in order, each written when it is whole."""
+"""The flow of a run: prepare, calibrate, then every planned launch in order, each written when it is whole."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -9,10 +10,12 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.calibration import calibrate
+from bench.container import Prepared
 from bench.errors import ArmError, Interrupted, LimitError
 from bench.events import Event, Progress
 from bench.launching import Attempt, Shield
 from bench.model import Plan, PlannedLaunch, Scenario
+from bench.preparing import on_cpus, prepare
 from bench.record import Failure, Finding
 from bench.store.writer import RunWriter
 from bench.vocabulary import LaunchStatus, RunStatus, Severity
@@ -36,6 +39,8 @@ def measure(
         _close(writer, RunStatus.INTERRUPTED, "interrupted", shield)
         raise
     except BaseException as error:
+        if isinstance(error, ArmError) and not writer.done_launches():
+            writer.run = dataclasses.replace(writer.run, failure=_failure(error))
         _close(writer, RunStatus.FAILED, str(error) or type(error).__name__, shield)
         raise
 
@@ -43,6 +48,21 @@ def measure(
 def _measure(
     scenario: Scenario,
     plan: Plan,
+    writer: RunWriter,
+    *,
+    progress: Progress,
+    on_block: Callable[[Path], None],
+    shield: Shield,
+) -> None:
+    prepared = prepare(scenario, writer, progress)
+    with on_cpus(prepared.client_cpus):
+        _launches(scenario, plan, prepared, writer, progress=progress, on_block=on_block, shield=shield)
+
+
+def _launches(
+    scenario: Scenario,
+    plan: Plan,
+    prepared: Prepared,
     writer: RunWriter,
     *,
     progress: Progress,
@@ -59,7 +79,7 @@ def _measure(
             text = f"block {block}, launch {planned.index} of {len(plan.launches)}: {planned.arm}"
             facts = {"index": planned.index, "of": len(plan.launches), "arm": planned.arm, "block": block}
             progress(Event("launch", text, facts))
-            if _launch(scenario, plan, planned, writer, progress, shield):
+            if _launch(scenario, plan, planned, prepared, writer, progress, shield):
                 done |= {planned.index}
             time.sleep(scenario.launches.cooldown_s)
         if wanted:
@@ -70,12 +90,18 @@ def _measure(
 
 
 def _launch(
-    scenario: Scenario, plan: Plan, planned: PlannedLaunch, writer: RunWriter, progress: Progress, shield: Shield
+    scenario: Scenario,
+    plan: Plan,
+    planned: PlannedLaunch,
+    prepared: Prepared,
+    writer: RunWriter,
+    progress: Progress,
+    shield: Shield,
 ) -> bool:
     """Measure one launch, again when it came out void; whether it is done in the end."""
     for _ in range(MOST_ATTEMPTS):
         launch_dir = writer.begin_launch(planned, writer.next_attempt(planned))
-        attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield)
+        attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared)
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
             attempt.run()

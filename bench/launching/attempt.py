@@ -10,11 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from bench.clock import now_ns, since_s, stamp, suspended_s
+from bench.container import Prepared
 from bench.engines import get_engine
 from bench.engines.base import Engine, LaunchSpec
 from bench.errors import ArmError
 from bench.events import Event, Progress
 from bench.launching.config import learn_config
+from bench.launching.containers import ContainerFacts, container_facts, named
 from bench.launching.startup import steady_mark, wait_serving
 from bench.launching.traffic import apply_load
 from bench.load.job import LoadResult
@@ -43,6 +45,7 @@ class Attempt:
     launch_dir: LaunchDir
     progress: Progress
     shield: Shield
+    prepared: Prepared = field(default_factory=Prepared)
     began: Stamp = field(default_factory=stamp)
     marks: dict[Mark, float] = field(default_factory=dict)
     command: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ class Attempt:
     telemetry: pa.Table | None = None
     client: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    container: ContainerFacts = field(default_factory=ContainerFacts)
 
     @property
     def arm(self) -> Arm:
@@ -75,8 +79,9 @@ class Attempt:
 
     def run(self) -> None:
         """Measure; whatever happens, nothing of the arm is left running. ArmError when it did not serve."""
-        spec = launch_spec(self.scenario, self.planned.arm, self.plan, scratch=str(self.launch_dir.scratch))
         log_path, scratch = self.launch_dir.log_path, self.launch_dir.scratch
+        spec = launch_spec(self.scenario, self.planned.arm, self.plan, scratch=str(scratch), prepared=self.prepared)
+        spec = named(spec, self.planned, self.launch_dir.name.attempt, self.prepared)
         self.say("start", "starting")
         running = start(spec, self.arm, t0_ns=self.t0_ns, log_path=log_path, scratch=scratch)
         try:
@@ -87,6 +92,7 @@ class Attempt:
         finally:
             with self.shield():
                 running.stop()
+                self.container = container_facts(running, self.prepared.images.get(self.arm.name))
                 self._note_marks(running)
 
     def record(self, status: LaunchStatus, failure: Failure | None = None) -> Launch:
@@ -108,6 +114,10 @@ class Attempt:
             failure=failure,
             t0={"start": self.began, "end": ended},
             command=self.command,
+            digests=self.container.digests,
+            devices=self.container.devices,
+            container_id=self.container.id,
+            container_layer_bytes=self.container.layer_bytes,
             marks=self.marks,
             effective_config=self.effective_config,
             versions=self.versions,

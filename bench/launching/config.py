@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from bench.engines.base import LaunchSpec
@@ -21,6 +22,9 @@ def learn_config(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
     metrics_path = attempt.engine.metrics_path
     own_url = spec.metrics_url.removesuffix(metrics_path) if spec.metrics_url else running.url  # past any sidecar
     documents = gather_documents(own_url, attempt.engine.documents, attempt.launch_dir.log_path)
+    image = attempt.prepared.images.get(attempt.arm.name)
+    if image is not None:  # a NIM says in its labels what is inside
+        documents |= {"image_labels": json.dumps(dict(image.labels)), "image_env": json.dumps(dict(image.env))}
     try:
         attempt.effective_config = dict(attempt.engine.effective_config(documents))
     except Interrupted:

@@ -1,0 +1,65 @@
+"""The preparation of a run in order; each step is written into run.json when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from bench.container import Prepared
+from bench.events import Progress
+from bench.model import Arm, Scenario
+from bench.plan import model_path
+from bench.preparing.alignment import dry_run_alignment
+from bench.preparing.bring import bring_weights
+from bench.preparing.images import prepare_images
+from bench.preparing.profiles import resolve_profiles
+from bench.preparing.weights import check_weights
+from bench.runtimes.placement import place
+from bench.store.writer import RunWriter
+from bench.vocabulary import RuntimeKind
+
+LOGS = "prepare"  # folder of the run: what builds and downloads said
+
+
+def prepare(scenario: Scenario, writer: RunWriter, progress: Progress) -> Prepared:
+    """Make this host ready for every container arm; nothing to do without one. ArmError names the arm that cannot be.
+
+    Only the arms' own `prepare` steps see secrets; everything that is measured later starts without them.
+    """
+    placement = place(scenario)
+    prepared = Prepared(
+        gpus=placement.gpus,
+        server_cpus=placement.server_cpus,
+        client_cpus=placement.client_cpus,
+        run_id=writer.folder.name,
+    )
+    arms = container_arms(scenario)
+    if not arms:
+        return prepared
+    facts: dict[str, Any] = {"placement": asdict(placement)}
+    logs = writer.folder / LOGS
+    logs.mkdir(exist_ok=True)
+    records = prepare_images(
+        scenario, logs, progress, before=writer.run.images, keep=lambda images: writer.update(images=images)
+    )
+    prepared = replace(prepared, images={name: record.facts for name, record in records.items()})
+    models = {arm.name: model_path(scenario, arm) for arm in arms}
+    profiles = resolve_profiles(scenario, arms, models, prepared, progress)
+    prepared = replace(prepared, profile_ids={name: one["id"] for name, one in profiles.items()})
+    facts["profiles"] = profiles
+    facts["brought"] = bring_weights(scenario, arms, models, prepared, logs, progress)
+    facts["weights_verified"] = check_weights(scenario, arms, models, prepared, progress)
+    facts["alignment"] = dry_run_alignment(scenario, arms, models, prepared, progress)
+    writer.update(prepared={name: value for name, value in facts.items() if value})
+    return prepared
+
+
+def container_arms(scenario: Scenario) -> tuple[Arm, ...]:
+    """Those that run in containers."""
+    return tuple(arm for arm in scenario.arms if arm.runtime is RuntimeKind.DOCKER)
+
+
+def log_path(logs: Path, arm: str, step: str) -> Path:
+    """Where the words of a step go."""
+    return logs / f"{arm}-{step}.log"

@@ -1,0 +1,182 @@
+"""Every arm's image, built or pulled, and what that cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.container import BuildRecord, ImageFacts, ImageRecord
+from bench.dockerhost.client import connect
+from bench.dockerhost.errors import docker_errors
+from bench.dockerhost.labels import ARM, SCENARIO
+from bench.errors import ArmError, InputError
+from bench.events import Event, Progress
+from bench.images.build import build_image
+from bench.images.local import image_facts, remove_image
+from bench.images.made import ensure_made
+from bench.images.pip_check import pip_check_spec, with_pip_check
+from bench.images.pull import pull_image
+from bench.images.push import push_image
+from bench.model import Arm, Scenario
+from bench.plan.arms import arm_of
+from bench.plan.containers import built_tag
+from bench.runtimes.once import run_once
+from bench.vocabulary import FailureKind, ImageAbsent, RuntimeKind
+
+PIP_CHECK_S = 300.0
+
+
+Keep = Callable[[Mapping[str, ImageRecord]], None]  # writes what is known so far
+
+
+def prepare_images(
+    scenario: Scenario, logs: Path, progress: Progress, *, before: Mapping[str, ImageRecord], keep: Keep
+) -> dict[str, ImageRecord]:
+    """An image for every container arm; `before` has those of a run that goes on, which must be the same."""
+    records: dict[str, ImageRecord] = {}
+    bases: set[str] = set()
+    for arm in in_build_order(scenario):
+        records[arm.name] = (
+            _built(scenario, arm, records, bases, logs, progress) if arm.build else _pulled(scenario, arm, progress)
+        )
+        keep({**before, **records})
+    if scenario.coldstart.image_absent is ImageAbsent.ONCE and scenario.registry and not before:
+        records = _pull_again(scenario, records, bases, progress)
+    _require_same(before, records)
+    records = {name: replace(before.get(name, record), facts=record.facts) for name, record in records.items()}
+    keep(records)
+    return records
+
+
+def in_build_order(scenario: Scenario) -> Iterator[Arm]:
+    """Container arms, each after the one whose image it is built from."""
+    waiting = [arm for arm in scenario.arms if arm.runtime is RuntimeKind.DOCKER]
+    done: set[str] = set()
+    while waiting:
+        ready = [arm for arm in waiting if not (arm.build and arm.build.base_arm) or arm.build.base_arm in done]
+        if not ready:
+            names = ", ".join(arm.name for arm in waiting)
+            raise InputError(f"the images of these arms are built from each other: {names}", repair="break the circle")
+        for arm in ready:
+            yield arm
+            done.add(arm.name)
+        waiting = [arm for arm in waiting if arm.name not in done]
+
+
+def _built(
+    scenario: Scenario, arm: Arm, records: dict[str, ImageRecord], bases: set[str], logs: Path, progress: Progress
+) -> ImageRecord:
+    assert arm.build is not None
+    base = _base(scenario, arm, records, progress)
+    bases |= {base.reference} if base and not arm.build.base_arm else set()
+    facts, build = build_image(
+        arm.build,
+        tag=built_tag(scenario, arm),
+        base=base,
+        arm=arm.name,
+        labels={SCENARIO: scenario.name, ARM: arm.name},
+        no_cache=scenario.coldstart.image_absent is ImageAbsent.ONCE,
+        progress=progress,
+        log_path=logs / f"{arm.name}-build.log",
+    )
+    if arm.build.pip_check:
+        build = _pip_checked(build, facts, arm, progress)
+    if scenario.registry is None:
+        return ImageRecord(facts=facts, build=build)
+    reference = f"{scenario.registry}/{built_tag(scenario, arm).partition(':')[0]}:{facts.id[7:19]}"
+    push = push_image(facts.id, reference, arm=arm.name, progress=progress)
+    pushed = f"{reference}@{push.digest}" if push.digest else facts.reference
+    return ImageRecord(facts=replace(facts, reference=pushed, digest=push.digest), build=build, push=push)
+
+
+def _pip_checked(build: BuildRecord, facts: ImageFacts, arm: Arm, progress: Progress) -> BuildRecord:
+    """With what `pip check` says inside the image; an image without a shell cannot be asked."""
+    progress(Event("run", f"asking the packages of {arm.name} whether they fit together"))
+    try:
+        return with_pip_check(build, run_once(pip_check_spec(facts), arm=arm.name, timeout_s=PIP_CHECK_S))
+    except ArmError as error:
+        if error.kind is not FailureKind.ENTRYPOINT_MISSING:
+            raise
+        return build
+
+
+def _base(scenario: Scenario, arm: Arm, records: dict[str, ImageRecord], progress: Progress) -> ImageFacts | None:
+    """What becomes BASE_IMAGE: of another arm by the name of its local build, so that nothing is pulled for it."""
+    build = arm.build
+    assert build is not None
+    if build.base_arm:
+        other = arm_of(scenario, build.base_arm)
+        facts = records[build.base_arm].facts
+        return replace(facts, reference=built_tag(scenario, other)) if other.build else facts
+    if build.base_made:
+        return ensure_made(build.base_made, scenario.folder, progress)
+    if build.base_image:
+        with connect() as client:
+            local = _here(client, build.base_image)
+        return local or pull_image(build.base_image, arm=arm.name, progress=progress)[0]
+    return None
+
+
+def _pulled(scenario: Scenario, arm: Arm, progress: Progress) -> ImageRecord:
+    """An image that is here already is used as it is, unless the scenario wants its pull measured."""
+    assert arm.image is not None
+    with connect() as client:
+        local = _here(client, arm.image)
+    if local is not None and scenario.coldstart.image_absent is ImageAbsent.ONCE:
+        progress(Event("run", f"removing {arm.image}, to measure its pull"))
+        remove_image(arm.image)
+        local = None
+    if local is not None:
+        return ImageRecord(facts=local)
+    progress(Event("run", f"pulling {arm.image}"))
+    facts, pull = pull_image(arm.image, arm=arm.name, progress=progress)
+    return ImageRecord(facts=facts, pull=pull)
+
+
+def _here(client: Any, reference: str) -> ImageFacts | None:
+    """The image where this host has it already."""
+    try:
+        return image_facts(client, reference)
+    except ArmError as error:
+        if error.kind is not FailureKind.IMAGE_NOT_FOUND:
+            raise
+        return None
+
+
+def _pull_again(
+    scenario: Scenario, records: dict[str, ImageRecord], bases: set[str], progress: Progress
+) -> dict[str, ImageRecord]:
+    """Built images from their registry, with nothing of them left here.
+
+    Removing the image alone would measure nothing: as long as the build cache or the base holds a layer, the engine
+    says "Already exists" and downloads none of it (seen with engine 20.10.24).
+    """
+    pushed = {name: record for name, record in records.items() if record.push}
+    progress(Event("run", f"removing the images of {', '.join(pushed)}, their bases and the build cache"))
+    for name, record in pushed.items():
+        assert record.push is not None
+        remove_image(built_tag(scenario, arm_of(scenario, name)), record.push.reference)
+    for base in sorted(bases):
+        remove_image(base)
+    with connect() as client, docker_errors("remove the build cache", None):
+        client.api.prune_builds(all=True)
+    pulled = {}
+    for name, record in pushed.items():
+        progress(Event("run", f"pulling {record.facts.reference}"))
+        facts, pull = pull_image(record.facts.reference, arm=name, progress=progress)
+        pulled[name] = replace(record, facts=facts, pull=pull)
+    return {**records, **pulled}
+
+
+def _require_same(before: Mapping[str, ImageRecord], now: Mapping[str, ImageRecord]) -> None:
+    """Launches of one run must be of one image."""
+    for name, record in now.items():
+        if name in before and before[name].facts.id != record.facts.id:
+            raise InputError(
+                f"the image of arm {name!r} is another one than when this run began",
+                expected=before[name].facts.id,
+                got=record.facts.id,
+                repair="begin a new run",
+            )
