@@ -22,10 +22,9 @@ class Challenge:
 def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
     """Every challenge of every header, in order; what is no challenge is left out."""
     found = []
-    for header in headers:
-        text = header[:_HEADER_CHARACTERS]
+    for text in [header for header in headers if len(header) <= _HEADER_CHARACTERS]:
         starts = [match for match in _SCHEME.finditer(text) if not _inside_quotes(text, match.start(1))]
-        ends = [*(match.start() for match in starts[1:]), len(text)]
+        ends = [*(match.start() for match in starts[1:]), len(text)][: len(starts)]
         for match, end in zip(starts, ends, strict=True):
             found.append(Challenge(match[1].lower(), _parameters(text[match.end() : end])))
     return found

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import docker
 import docker.errors
 
 from bench.container import ImageFacts
+from bench.dockerhost.client import connect
 from bench.errors import ArmError, InputError, PrerequisiteError
 from bench.images.manifest import environment, part, texts, words
 from bench.images.reference import Reference, parse_reference
 from bench.vocabulary import FailureKind
 
 
-def image_facts(client: docker.DockerClient, reference: str) -> ImageFacts:
+def image_facts(client: Any, reference: str) -> ImageFacts:
     """By reference or id; IMAGE_NOT_FOUND where the engine has none of that name."""
     name = _name(reference)
     try:
@@ -40,12 +40,13 @@ def image_facts(client: docker.DockerClient, reference: str) -> ImageFacts:
     )
 
 
-def remove_image(*references: str, client: docker.DockerClient | None = None) -> None:
+def remove_image(*references: str, client: Any | None = None) -> None:
     """Takes the image away with all names of it in these repositories, so that the next pull starts from nothing.
 
-    Best by digest: a pull by digest leaves no tag. Never by force: other names and containers that hold the image are the user's, and are told instead.
+    Best by digest: a pull by digest leaves no tag.
+    Never by force: other names and containers that hold the image are the user's, and are told instead.
     """
-    engine = client or docker.from_env()
+    engine = client or connect()
     names = [parse_reference(reference) for reference in references]
     repositories = {name.name for name in names}
     for image_id in {found for name in names if (found := _id(engine, name.exact))}:
@@ -58,7 +59,7 @@ def remove_image(*references: str, client: docker.DockerClient | None = None) ->
             raise _held(references[0], "other names: " + ", ".join(others) if others else "another image")
 
 
-def _remove(client: docker.DockerClient, name: str) -> None:
+def _remove(client: Any, name: str) -> None:
     try:
         client.api.remove_image(name)
     except docker.errors.ImageNotFound:
@@ -76,7 +77,7 @@ def _held(reference: str, by: str) -> PrerequisiteError:
     )
 
 
-def _id(client: docker.DockerClient, name: str) -> str | None:
+def _id(client: Any, name: str) -> str | None:
     try:
         return str(client.api.inspect_image(name)["Id"])
     except docker.errors.ImageNotFound:

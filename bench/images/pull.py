@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import docker
-
 from bench.container import ImageFacts, PullRecord
+from bench.dockerhost.client import connect
 from bench.errors import ArmError
 from bench.events import Progress, silent
 from bench.images.local import image_facts, remove_image
@@ -18,7 +17,7 @@ from bench.images.reference import parse_reference
 from bench.images.refusals import refusal_of, refused
 from bench.images.registry import resolve
 from bench.images.timeline import PullTimeline
-from bench.images.transfer import Ticker, gigabytes, said_by, with_login_if_wanted
+from bench.images.transfer import Ticker, gigabytes, refused_by, with_login_if_wanted
 
 __all__ = ["image_facts", "pull_image", "remove_image"]
 
@@ -28,12 +27,12 @@ def pull_image(
     *,
     arm: str,
     progress: Progress = silent,
-    client: docker.DockerClient | None = None,
+    client: Any | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[ImageFacts, PullRecord]:
     """Pull `name:tag` or `name[:tag]@digest`. The times are those of the attempt that brought it."""
     name = parse_reference(reference)
-    engine = client or docker.from_env()
+    engine = client or connect()
     ticker = Ticker(progress, f"{arm}: pulling {reference}")
     timeline, began_s = PullTimeline(), time.monotonic()
 
@@ -45,8 +44,10 @@ def pull_image(
             timeline.feed(event, time.monotonic() - began_s)
             ticker.tick(lambda: _how_far(timeline))
 
-        said = said_by(
-            lambda: engine.api.pull(name.name, tag=name.wanted, stream=True, decode=True, auth_config=dict(login)), feed
+        said = refused_by(
+            lambda: engine.api.pull(name.name, tag=name.wanted, stream=True, decode=True, auth_config=dict(login)),
+            feed,
+            arm=arm,
         )
         return said or timeline.error
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import docker
-
 from bench.container import PushRecord
+from bench.dockerhost.client import connect
+from bench.dockerhost.errors import docker_errors
 from bench.events import Progress, silent
 from bench.images.reference import parse_reference
-from bench.images.transfer import Ticker, said_by, with_login_if_wanted
+from bench.images.transfer import Ticker, refused_by, with_login_if_wanted
 
 _SILENCE_S = 3600  # an engine says nothing while it compresses a large layer
 _PRESENT = ("Layer already exists", "Already exists", "Mounted from")
@@ -54,13 +54,14 @@ def push_image(
     *,
     arm: str,
     progress: Progress = silent,
-    client: docker.DockerClient | None = None,
+    client: Any | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> PushRecord:
     """Tag the image as `name:tag` and push it. The tag stays: `remove_image` takes it away."""
     name = parse_reference(reference)
-    engine = client or docker.from_env(timeout=_SILENCE_S)
-    engine.api.tag(local_id, name.name, tag=name.tag or "latest", force=True)
+    engine = client or connect(timeout_s=_SILENCE_S)
+    with docker_errors(f"tag {local_id} as {reference}", arm):
+        engine.api.tag(local_id, name.name, tag=name.tag or "latest", force=True)
     ticker = Ticker(progress, f"{arm}: pushing {reference}")
     tally, began_s = PushTally(), time.monotonic()
 
@@ -73,8 +74,10 @@ def push_image(
             ticker.tick(lambda: f"{tally.pushed} layers sent, {tally.present} were there")
 
         tag = name.tag or "latest"
-        said = said_by(
-            lambda: engine.api.push(name.name, tag=tag, stream=True, decode=True, auth_config=dict(login)), feed
+        said = refused_by(
+            lambda: engine.api.push(name.name, tag=tag, stream=True, decode=True, auth_config=dict(login)),
+            feed,
+            arm=arm,
         )
         return said or tally.error
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bench.errors import ArmError
+from bench.secrets import Redactor
 from bench.vocabulary import FailureKind
 
 TEXT_CHARACTERS = 300
@@ -60,6 +61,6 @@ def refused(kind: FailureKind, reference: str, registry: str, repository: str, t
     """The error that a user sees. `text` comes from another program: bounded, on one line."""
     repair = next((row.repair for row in (*REFUSALS, _OTHER) if row.kind is kind), REACH)
     filled = repair.format(registry=registry, repository=repository, reference=reference)
-    words = " ".join(text.split())
+    words = " ".join(Redactor().text(text).split())
     words = words if len(words) <= TEXT_CHARACTERS else words[: TEXT_CHARACTERS - 1] + "…"
     return ArmError(kind, f"{f'{arm}: ' if arm else ''}{reference}: {words}", repair=filled)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import docker.errors
-import requests
 
 from bench.dockerhost.credentials import Credentials, credentials_for
+from bench.dockerhost.errors import docker_errors
 from bench.errors import ArmError
 from bench.events import Event, Progress
 from bench.images.reference import Reference
@@ -35,19 +35,16 @@ def with_login_if_wanted(name: Reference, attempt: Attempt, *, arm: str, environ
     raise _error(name, said, login, arm)
 
 
-def said_by(events: Callable[[], Iterable[Mapping[str, Any]]], feed: Callable[[Mapping[str, Any]], None]) -> str | None:
+def refused_by(
+    events: Callable[[], Iterable[Mapping[str, Any]]], feed: Callable[[Mapping[str, Any]], None], *, arm: str
+) -> str | None:
     """Runs the stream to its end; what the engine refused before the first event, or None."""
-    try:
-        for event in events():
-            feed(event)
-    except docker.errors.APIError as error:
-        return str(error.explanation or error)
-    except (requests.RequestException, docker.errors.DockerException) as error:
-        raise ArmError(
-            FailureKind.ENGINE_GONE,
-            f"the container engine broke off: {type(error).__name__}",
-            repair="look at its log (`journalctl -u docker`) and start it again",
-        ) from error
+    with docker_errors("move an image", arm):
+        try:
+            for event in events():
+                feed(event)
+        except docker.errors.APIError as error:
+            return str(error.explanation or error)
     return None
 
 
