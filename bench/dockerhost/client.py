@@ -71,7 +71,7 @@ def refuse_remote(url: str) -> None:
             where="$DOCKER_HOST, or the Docker context in use",
             expected="a unix socket of this host",
             got=url,
-            repair="Run nimbench on that host; for this host's engine: `unset DOCKER_HOST; docker context use default`.",
+            repair="Run nimbench on that host. This host's engine: `unset DOCKER_HOST; docker context use default`.",
         )
 
 

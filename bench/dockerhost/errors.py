@@ -19,20 +19,22 @@ TEXT_CHARACTERS = 600
 UNKNOWN_REPAIR = "The engine's own words are above; its log (`journalctl -u docker`) may say more."
 # What the SDK raises when nobody answers, by who noticed: requests, urllib3 while a stream is read, or a socket.
 SILENCE = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
+DOCKER_FAULTS = (docker.errors.DockerException, *SILENCE)  # all that a call can raise
 
 
 @contextmanager
-def docker_errors(what: str, arm: str | None) -> Iterator[None]:
+def docker_errors(what: str, arm: str | None, *, command: str = "") -> Iterator[None]:
     """ArmError for whatever the engine refuses in here. `what` completes "arm 'x': could not …"."""
     try:
         yield
     except docker.errors.DockerException as error:
-        raise arm_error(what, arm, said_by(error), is_answer=isinstance(error, docker.errors.APIError)) from error
+        is_answer = isinstance(error, docker.errors.APIError)
+        raise arm_error(what, arm, said_by(error), is_answer=is_answer, command=command) from error
     except SILENCE as error:
-        raise arm_error(what, arm, said_by(error), is_answer=False) from error
+        raise arm_error(what, arm, said_by(error), is_answer=False, command=command) from error
 
 
-def arm_error(what: str, arm: str | None, text: str, *, is_answer: bool) -> ArmError:
+def arm_error(what: str, arm: str | None, text: str, *, is_answer: bool, command: str = "") -> ArmError:
     """`is_answer`: the engine itself said `text`; else nobody answered."""
     place = f"arm {arm!r}: " if arm else ""
     if not is_answer:
@@ -40,10 +42,11 @@ def arm_error(what: str, arm: str | None, text: str, *, is_answer: bool) -> ArmE
             FailureKind.ENGINE_GONE,
             f"{place}could not {what}: the container engine does not answer ({text})",
             repair=GONE_REPAIR,
+            command=command,
         )
     row = refusal_of(text)
     kind, repair = (row.kind, row.repair) if row else (FailureKind.CRASHED, UNKNOWN_REPAIR)
-    return ArmError(kind, f"{place}could not {what}: {text}", repair=repair)
+    return ArmError(kind, f"{place}could not {what}: {text}", repair=repair, command=command)
 
 
 def said_by(error: BaseException) -> str:

@@ -1,74 +1,102 @@
-"""Creates a container from its spec, exactly as the `docker run` line of it would."""
+"""Creates a container from its spec, as the `docker run` line of it would."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 import docker.types
 
-from bench.container import ContainerSpec, Mount
+from bench.container import Container, ContainerSpec, Mount
 from bench.dockerhost.creator import creator
-from bench.dockerhost.labels import PID, RUN, SCENARIO
+from bench.dockerhost.labels import PID
+from bench.errors import PrerequisiteError
+from bench.secrets import Redactor
 from bench.vocabulary import Network
 
 LOOPBACK = "127.0.0.1"
+# Named, because on a host whose default is journald, syslog or none the log could not be read back in time or at all.
+LOG_CONFIG = {"type": "json-file", "config": {"max-size": "256m", "max-file": "2"}}
 
 
 def create_container(client: docker.DockerClient, spec: ContainerSpec) -> str:
-    """The id of a created container, not started. Secrets are read from this process's environment by name."""
+    """The id of a created container, not started."""
     for mount in spec.mounts:
         if mount.volume:
-            _ensure_volume(client, mount.volume, spec)
-    published = spec.port is not None and spec.host_port and spec.settings.network is Network.PUBLISHED_LOOPBACK
-    secrets = {name: os.environ[name] for name in spec.secrets if name in os.environ}
+            ensure_volume(client, mount.volume, spec.labels)
+        elif mount.path and not Path(mount.path).exists():
+            raise PrerequisiteError("a folder that the container mounts is not there", where=mount.path)
     made = client.api.create_container(
         spec.image,
         command=list(spec.argv) or None,
         entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
-        environment={**spec.env, **secrets},
+        environment={**spec.env, **secret_env(spec)},
         user=spec.settings.user,
         labels={**spec.labels, PID: creator()},
         name=spec.name,
-        ports=[spec.port] if published else None,
-        host_config=_host_config(client, spec, published=bool(published)),
+        ports=[spec.port] if is_published(spec) else None,
+        host_config=client.api.create_host_config(**host_options(spec)),
     )
     return str(made["Id"])
 
 
-def _ensure_volume(client: docker.DockerClient, name: str, spec: ContainerSpec) -> None:
-    """Named volumes are kept after the run: weights and caches are what they are for."""
+def secret_env(spec: ContainerSpec) -> dict[str, str]:
+    """The secrets that the spec names, read only here; one that is not set is not passed on."""
+    return {name: os.environ[name] for name in spec.secrets if name in os.environ}
+
+
+def redactor_of(spec: ContainerSpec, arm_env: Mapping[str, str] | None = None) -> Redactor:
+    """Knows every secret that the container can print, also one whose name does not say that it is one."""
+    named = {f"{name}_SECRET": value for name, value in secret_env(spec).items()}
+    return Redactor.knowing(spec.env, arm_env or {}, named)
+
+
+def ensure_volume(client: docker.DockerClient, name: str, labels: Mapping[str, str]) -> None:
+    """Made with our labels where it is not there; kept after the run, since weights and caches are what it is for."""
     try:
         client.api.inspect_volume(name)
     except docker.errors.NotFound:
-        labels = {key: value for key, value in spec.labels.items() if key in (RUN, SCENARIO)}
-        client.api.create_volume(name, labels=labels)
+        client.api.create_volume(name, labels=dict(labels))
 
 
-def _host_config(client: docker.DockerClient, spec: ContainerSpec, *, published: bool) -> Any:
-    settings = spec.settings
+def is_published(spec: ContainerSpec) -> bool:
+    """Whether Docker forwards a port of this host; a step that serves nothing has none."""
+    return bool(spec.port and spec.host_port) and spec.settings.network is Network.PUBLISHED_LOOPBACK
+
+
+def host_options(spec: ContainerSpec) -> dict[str, Any]:
+    """Arguments of create_host_config: no privileges, no restart, nothing but what the spec says."""
     options: dict[str, Any] = {
         "mounts": [_mount(mount) for mount in spec.mounts],
+        "cpuset_cpus": spec.cpuset,
+        "log_config": LOG_CONFIG,
+        **_settings(spec.settings),
+    }
+    if spec.settings.network is Network.HOST:
+        options["network_mode"] = "host"
+    elif is_published(spec):
+        options["port_bindings"] = {spec.port: (LOOPBACK, spec.host_port)}
+    if spec.gpus:
+        # without a driver's name, as `--gpus` does: the engine takes the one that offers GPUs, NVIDIA's hook or CDI
+        gpu_request = docker.types.DeviceRequest(device_ids=list(spec.gpus), capabilities=[["gpu"]])
+        options["device_requests"] = [gpu_request]
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _settings(settings: Container) -> dict[str, Any]:
+    limit = settings.memory_bytes
+    return {
         "shm_size": settings.shm_bytes,
         "ipc_mode": str(settings.ipc) if settings.ipc else None,
         "ulimits": [docker.types.Ulimit(name=n, soft=v, hard=v) for n, v in sorted(settings.ulimits.items())],
         "read_only": settings.read_only,
-        "cpuset_cpus": spec.cpuset,
-        "restart_policy": None,  # a server that comes back by itself hides that it died
+        "mem_limit": limit,
+        "memswap_limit": limit,  # no swap beside it: a server that swaps would be measured, not killed
     }
-    if settings.memory_bytes:
-        options |= {"mem_limit": settings.memory_bytes, "memswap_limit": settings.memory_bytes}  # no swap beside it
-    if settings.network is Network.HOST:
-        options["network_mode"] = "host"
-    elif published:
-        options["port_bindings"] = {spec.port: (LOOPBACK, spec.host_port)}
-    if spec.gpus:
-        options["device_requests"] = [
-            docker.types.DeviceRequest(device_ids=list(spec.gpus), capabilities=[["gpu"]], driver="nvidia")
-        ]
-    return client.api.create_host_config(**{name: value for name, value in options.items() if value is not None})
 
 
 def _mount(mount: Mount) -> docker.types.Mount:

@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
-import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
-import docker.errors
-import requests.exceptions
-import urllib3.exceptions
-
-from bench.clock import NS_PER_S
+from bench.clock import now_ns, since_s
+from bench.dockerhost.errors import DOCKER_FAULTS, said_by
+from bench.runtimes.walltime import parse_instant_ns, to_monotonic_ns
 from bench.secrets import Redactor
 
-LINE_BYTES = 16 * 1024
-FIRST_LINE = re.compile(r"^(\S+) ?(.*)$", re.DOTALL)
-_ENDS = (
-    docker.errors.DockerException,
-    requests.exceptions.RequestException,
-    urllib3.exceptions.HTTPError,
-    OSError,
-    ValueError,
-)
+LINE_CHARACTERS = 4000  # longer lines are cut into pieces: a log is for reading
+LINE_BYTES = 1 << 20  # of a line without end, what comes after this is dropped
+CUT_BYTES = 4096  # and this much before it: half a secret at the cut would not be recognised
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class LogFollower:
-    """A thread that writes "<seconds since t0> engine <text>" lines until the container ends.
+    """A thread that writes "<seconds since t0> engine <text>" lines until the container's output ends."""
 
-    Docker stamps each line with the wall clock; a pair of both clocks taken at the start converts it. A step of the
-    wall clock meanwhile moves the lines after it: marks seen from outside never come from here.
-    """
-
-    def __init__(
-        self, client: docker.DockerClient, container: str, *, t0_ns: int, path: Path, redactor: Redactor,
-        on_first: Callable[[int], None],
-    ) -> None:  # fmt: skip
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
-        self._t0_ns, self._path, self._redactor, self._on_first = t0_ns, path, redactor, on_first
-        self._stream: Any = client.api.logs(
-            container, stdout=True, stderr=True, stream=True, follow=True, timestamps=True
-        )
+    def __init__(self, client: Any, container: str, *, t0_ns: int, path: Path, redactor: Redactor) -> None:
+        self.first_ns: int | None = None  # of the first line, on CLOCK_MONOTONIC
+        self._t0_ns, self._path, self._redactor = t0_ns, path, redactor
+        self._stream = client.api.logs(container, stdout=True, stderr=True, stream=True, follow=True, timestamps=True)
         self._thread = threading.Thread(target=self._follow, daemon=True, name="docker-log")
         self._thread.start()
 
@@ -53,39 +33,53 @@ class LogFollower:
         """Until the last line is written, within bounds."""
         self._thread.join(timeout_s)
 
-    def wall_to_monotonic_ns(self, wall_ns: int) -> int:
-        """An instant of Docker's on CLOCK_MONOTONIC."""
-        return wall_ns - self._offset_ns
-
     def _follow(self) -> None:
-        rest = b""
-        with self._path.open("a", encoding="utf-8") as file, contextlib.suppress(*_ENDS):
-            for data in self._stream:
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    self._write(file, line)
-                if len(rest) > LINE_BYTES:  # a server without line ends must not fill the memory
-                    self._write(file, rest)
-                    rest = b""
-                file.flush()
-            if rest:
-                self._write(file, rest)
-
-    def _write(self, file: Any, line: bytes) -> None:
-        text = line[:LINE_BYTES].decode(errors="replace")
-        match = FIRST_LINE.match(text)
-        wall_ns = parse_instant_ns(match[1]) if match else None
-        words = match[2] if match and wall_ns is not None else text
-        t_ns = self.wall_to_monotonic_ns(wall_ns) if wall_ns is not None else time.monotonic_ns()
-        self._on_first(t_ns)
-        for part in words.rstrip("\r").split("\r"):  # progress bars
-            file.write(f"{(t_ns - self._t0_ns) / NS_PER_S:.6f} engine {self._redactor.text(part)}\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                try:
+                    for t_ns, text in stamped_lines(self._stream):
+                        self.first_ns = t_ns if self.first_ns is None else self.first_ns
+                        for piece in pieces(self._redactor.text(text)):
+                            file.write(f"{since_s(self._t0_ns, t_ns):.6f} engine {piece}\n")
+                        file.flush()
+                except DOCKER_FAULTS as error:
+                    file.write(f"{since_s(self._t0_ns, now_ns()):.6f} nimbench the log ends here: {said_by(error)}\n")
+        except OSError:  # no space for the log is no reason to lose the watch over the container
+            return
 
 
-def parse_instant_ns(text: str) -> int | None:
-    """RFC 3339 with nanoseconds, as Docker writes it, in ns since the epoch; None for anything else."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", text)
-    if match is None:
-        return None
-    whole = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
-    return int(whole.timestamp()) * NS_PER_S + int((match[2] or "0").ljust(9, "0"))
+def stamped_lines(frames: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """(CLOCK_MONOTONIC, line) of each line: Docker stamps every frame, and splits a long line over several."""
+    line, begun_ns = b"", None
+    for frame in frames:
+        t_ns, data = split_stamp(frame)
+        begun_ns = t_ns if begun_ns is None else begun_ns
+        line = line + data if len(line) <= LINE_BYTES else line + data[-1:]
+        if data.endswith(b"\n"):
+            yield begun_ns, bounded(line)
+            line, begun_ns = b"", None
+    if begun_ns is not None:
+        yield begun_ns, bounded(line)
+
+
+def split_stamp(frame: bytes) -> tuple[int, bytes]:
+    """A frame's time and its text; the time of its coming where it carries none."""
+    stamp, space, data = frame.partition(b" ")
+    wall_ns = parse_instant_ns(stamp.decode(errors="replace")) if space else None
+    return (now_ns(), frame) if wall_ns is None else (to_monotonic_ns(wall_ns), data)
+
+
+def bounded(line: bytes) -> str:
+    """As text without its end."""
+    kept = line.rstrip(b"\r\n")
+    if len(kept) > LINE_BYTES:
+        kept = kept[: LINE_BYTES - CUT_BYTES] + b" [cut by nimbench]"
+    return kept.decode(errors="replace")
+
+
+def pieces(text: str, limit: int | None = LINE_CHARACTERS) -> Iterator[str]:
+    """What a terminal would not show is gone; a progress bar's states are lines of their own."""
+    for state in re.split(r"\r+", text):
+        clean = _CONTROL.sub("", state)
+        size = limit or max(len(clean), 1)
+        yield from (clean[start : start + size] for start in range(0, max(len(clean), 1), size))

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import docker
-import docker.errors
-import requests.exceptions
+from typing import Any
 
 from bench.container import ContainerSpec
 from bench.dockerhost.client import connect
-from bench.dockerhost.errors import docker_errors
+from bench.dockerhost.errors import DOCKER_FAULTS, docker_errors
 from bench.dockerhost.line import docker_run_line
 from bench.errors import ArmError
-from bench.runtimes.docker_create import create_container
+from bench.runtimes.docker_create import create_container, redactor_of
+from bench.runtimes.docker_log import pieces, stamped_lines
 from bench.secrets import Redactor
 from bench.vocabulary import FailureKind
 
-OUTPUT_BYTES = 8 * 1024 * 1024  # the last of it
-_LATE = (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError)
+OUTPUT_CHARACTERS = 8_000_000  # the last of it
+OUTPUT_END_S = 10.0  # its stream ends with the container
+POLL_S = 0.02
+TAIL_LINES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Finished:
     """How it ended."""
 
     exit_code: int
-    output: str  # stdout and stderr in the order of their lines, redacted; the last OUTPUT_BYTES
+    output: str  # stdout and stderr in the order of their lines, redacted; the last OUTPUT_CHARACTERS
     oom: bool
     wall_s: float
 
@@ -37,49 +39,83 @@ class Finished:
 def run_once(
     spec: ContainerSpec, *, arm: str, timeout_s: float, on_line: Callable[[str], None] | None = None
 ) -> Finished:
-    """Create, start, wait, read, remove. ArmError when it cannot be started, or is not done in time."""
-    redactor = Redactor.knowing(spec.env)
+    """Create, start, read, remove. ArmError when it does not start, or takes too long. A thread calls `on_line`."""
+    redactor = redactor_of(spec)
     line = docker_run_line(spec, redactor)
-    client, container, begin = connect(), None, time.monotonic()
+    client, container, begun = connect(), None, time.monotonic()
     try:
-        with docker_errors("run a step in a container", arm):
+        with docker_errors("run a step in a container", arm, command=line):
             container = create_container(client, spec)
             client.api.start(container)
-            if on_line is not None:
-                _tell(client, container, redactor, on_line)
-            code = _wait(client, container, timeout_s - (time.monotonic() - begin), arm, line)
-            state = client.api.inspect_container(container)["State"]
-            output = client.api.logs(container, stdout=True, stderr=True)[-OUTPUT_BYTES:].decode(errors="replace")
+            output = Output(client, container, redactor, on_line)
+            state = ended_state(client.api, container, begun + timeout_s)
+            if state is None:
+                raise not_done(arm, timeout_s, output, line)
+            output.join()
         return Finished(
-            exit_code=code,
-            output=redactor.text(output),
+            exit_code=int(state["ExitCode"]),
+            output=output.text(),
             oom=bool(state.get("OOMKilled")),
-            wall_s=time.monotonic() - begin,
+            wall_s=time.monotonic() - begun,
         )
     finally:
         if container is not None:
-            with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+            with contextlib.suppress(*DOCKER_FAULTS):  # `doctor --clean` finds it by its label
                 client.api.remove_container(container, force=True, v=True)
         client.close()
 
 
-def _wait(client: docker.DockerClient, container: str, timeout_s: float, arm: str, line: str) -> int:
-    try:
-        return int(client.api.wait(container, timeout=max(1.0, timeout_s))["StatusCode"])
-    except _LATE as error:
-        client.ping()  # an engine that is gone is another error than a step that hangs
-        raise ArmError(
-            FailureKind.TIMEOUT,
-            f"arm {arm!r}: a step in a container was not done after {timeout_s:.0f} s",
-            repair="Run it by hand and see where it stays.",
-            command=line,
-        ) from error
+def ended_state(api: Any, container: str, deadline: float) -> dict[str, Any] | None:
+    """Docker's State once it has ended; None when it still runs at the deadline. Asking lets Ctrl-C through."""
+    while True:
+        state: dict[str, Any] = api.inspect_container(container)["State"]
+        if not state["Running"]:
+            return state
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(POLL_S)
 
 
-def _tell(client: docker.DockerClient, container: str, redactor: Redactor, on_line: Callable[[str], None]) -> None:
-    """Each line as it comes, until the output ends."""
-    rest = b""
-    for data in client.api.logs(container, stdout=True, stderr=True, stream=True, follow=True):
-        *lines, rest = (rest + data).split(b"\n")
-        for one in lines:
-            on_line(redactor.text(one.decode(errors="replace").rstrip("\r")))
+def not_done(arm: str, timeout_s: float, output: Output, line: str) -> ArmError:
+    """It runs on past its time."""
+    return ArmError(
+        FailureKind.TIMEOUT,
+        f"arm {arm!r}: a step in a container was not done after {timeout_s:.0f} s",
+        repair="Its last lines say where it stays; run it by hand.",
+        command=line,
+        log_tail=tuple(output.text().splitlines()[-TAIL_LINES:]),
+    )
+
+
+class Output:
+    """A thread that reads what the container prints, and tells each line."""
+
+    def __init__(self, client: Any, container: str, redactor: Redactor, on_line: Callable[[str], None] | None) -> None:
+        self._stream = client.api.logs(container, stdout=True, stderr=True, stream=True, follow=True, timestamps=True)
+        self._redactor, self._on_line = redactor, on_line
+        self._lines: deque[str] = deque()
+        self._characters = 0
+        self._thread = threading.Thread(target=self._read, daemon=True, name="docker-output")
+        self._thread.start()
+
+    def join(self) -> None:
+        """Until its last line has come, within bounds."""
+        self._thread.join(OUTPUT_END_S)
+
+    def text(self) -> str:
+        """All that is kept, so far."""
+        return "\n".join(tuple(self._lines))
+
+    def _read(self) -> None:
+        with contextlib.suppress(*DOCKER_FAULTS):  # who asks for the state meets the same fault, and tells it
+            for _, words in stamped_lines(self._stream):
+                for line in pieces(self._redactor.text(words), limit=None):
+                    self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        self._lines.append(line)
+        self._characters += len(line) + 1
+        while self._characters > OUTPUT_CHARACTERS and len(self._lines) > 1:
+            self._characters -= len(self._lines.popleft()) + 1
+        if self._on_line is not None:
+            self._on_line(line)

@@ -14,7 +14,7 @@ from bench.events import Event, Progress
 from bench.runtimes.base import Running
 from bench.runtimes.failures import classify
 from bench.runtimes.log import read_text
-from bench.vocabulary import FailureKind, Mark
+from bench.vocabulary import FailureKind, Mark, Network
 
 POLL_S = ((2.0, 0.005), (20.0, 0.02), (float("inf"), 0.1))  # (until this age, pause): the error of READY is one pause
 ANSWER_TIMEOUT_S = 5.0
@@ -30,7 +30,7 @@ def wait_ready(running: Running, spec: LaunchSpec, progress: Progress) -> dict[M
         if running.exited() is not None:
             time.sleep(0.1)  # its last words are still on their way into the log
             raise arm_error(running, spec, answer, age)
-        if Mark.PORT_OPEN not in marks and port_opens(spec.url):
+        if Mark.PORT_OPEN not in marks and is_listening(spec):
             marks[Mark.PORT_OPEN] = now_ns()
         if Mark.PORT_OPEN in marks:
             answer = ask(spec.url, spec.ready_path)
@@ -52,6 +52,13 @@ def arm_error(running: Running, spec: LaunchSpec, answer: str, age_s: float) -> 
         text += f" ({spec.url}{spec.ready_path} answered {answer})"
     command = "\n".join(running.paste())
     return ArmError(failure.kind, text, repair=failure.repair, command=command, log_tail=failure.log_tail)
+
+
+def is_listening(spec: LaunchSpec) -> bool:
+    """Docker's proxy accepts before the server in the container listens: there only an answer tells."""
+    if spec.container is not None and spec.container.settings.network is Network.PUBLISHED_LOOPBACK:
+        return ask(spec.url, spec.ready_path).isdigit()
+    return port_opens(spec.url)
 
 
 def port_opens(url: str) -> bool:
