@@ -11,6 +11,7 @@ from bench.container import PushRecord
 from bench.dockerhost.client import connect
 from bench.dockerhost.errors import docker_errors
 from bench.events import Progress, silent
+from bench.images.local import image_facts
 from bench.images.reference import parse_reference
 from bench.images.transfer import Ticker, refused_by, with_login_if_wanted
 
@@ -85,7 +86,7 @@ def push_image(
     return PushRecord(
         reference=reference,
         wall_s=time.monotonic() - began_s,
-        digest=tally.digest,
+        digest=tally.digest or image_facts(engine, reference).digest,
         layers_pushed=tally.pushed,
         layers_present=tally.present,
     )

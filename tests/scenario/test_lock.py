@@ -8,7 +8,7 @@ import pytest
 
 from bench.errors import InputError
 from bench.scenario import load_scenario
-from bench.scenario.lock import Lock, LockedImage, default_base, lock_text, read_lock, references, unpinned
+from bench.scenario.lock import Lock, LockedImage, default_base, lock_text, not_pinned, read_lock, references, unpinned
 from tests.scenario.sample import TEXT, write
 
 ONE, TWO, OTHER = ("sha256:" + digit * 64 for digit in "123")
@@ -68,6 +68,13 @@ def write_lock(folder: Path, **digests: str) -> Lock:
 
 def test_without_a_lock_every_tag_is_unpinned(folder):
     assert unpinned(load_scenario(str(folder))) == LOOSE
+
+
+def test_refusal_names_every_tag_and_the_command(folder):
+    scenario = load_scenario(str(folder))
+    said = str(not_pinned(scenario, unpinned(scenario)))
+    assert all(f"{key}: {reference}" in said for key, reference in LOOSE)
+    assert "`nimbench pin s`" in said
 
 
 def test_references_are_all_that_a_registry_is_asked_for(folder):
