@@ -27,23 +27,16 @@ def docker_errors(what: str, arm: str | None, *, command: str = "") -> Iterator[
     """ArmError for whatever the engine refuses in here. `what` completes "arm 'x': could not …"."""
     try:
         yield
-    except docker.errors.DockerException as error:
-        is_answer = isinstance(error, docker.errors.APIError)
-        raise arm_error(what, arm, said_by(error), is_answer=is_answer, command=command) from error
-    except SILENCE as error:
-        raise arm_error(what, arm, said_by(error), is_answer=False, command=command) from error
+    except DOCKER_FAULTS as error:
+        raise arm_error(what, arm, error, command=command) from error
 
 
-def arm_error(what: str, arm: str | None, text: str, *, is_answer: bool, command: str = "") -> ArmError:
-    """`is_answer`: the engine itself said `text`; else nobody answered."""
-    place = f"arm {arm!r}: " if arm else ""
-    if not is_answer:
-        return ArmError(
-            FailureKind.ENGINE_GONE,
-            f"{place}could not {what}: the container engine does not answer ({text})",
-            repair=GONE_REPAIR,
-            command=command,
-        )
+def arm_error(what: str, arm: str | None, error: BaseException, *, command: str = "") -> ArmError:
+    """By the engine's own words where it answered; anything else means that it did not."""
+    place, text = f"arm {arm!r}: " if arm else "", said_by(error)
+    if not isinstance(error, docker.errors.APIError):
+        silence = f"{place}could not {what}: the container engine does not answer ({text})"
+        return ArmError(FailureKind.ENGINE_GONE, silence, repair=GONE_REPAIR, command=command)
     row = refusal_of(text)
     kind, repair = (row.kind, row.repair) if row else (FailureKind.CRASHED, UNKNOWN_REPAIR)
     return ArmError(kind, f"{place}could not {what}: {text}", repair=repair, command=command)
