@@ -19,6 +19,7 @@ from bench.vocabulary import FailureKind, Mark
 TENSORRT = "tensorrt_llm"
 INSIDE: Mapping[str, Engine] = {engine.name: engine for engine in (Vllm(), Sglang(), LlamaCpp())}
 EVENT = "nim_config_resolved"
+_NEAREST, _LINES = 4, 50  # braces that are tried: in front of the name, and at the beginning of a line
 
 OWN_LINES: tuple[LogPattern, ...] = (
     pattern(None, r"NVIDIA Inference Microservice LLM(?: / VLM)? NIM Version (?P<nim_version>\d[\w.+-]*)"),
@@ -198,14 +199,16 @@ def resolved_config(text: str) -> dict[str, Any]:
 
 
 def _candidates(text: str) -> Iterator[int]:
-    """Every brace that may open the event: the last ones before its name, nearest first."""
+    """Every brace that may open the event: the last ones before its name, then those that begin a line."""
     for named in re.finditer(EVENT, text):
         start = named.start()
-        for _ in range(4):
+        for _ in range(_NEAREST):
             start = text.rfind("{", 0, start)
             if start < 0:
                 break
             yield start
+        begins = [match.end() - 1 for match in re.finditer(r"^[ \t]*\{", text[: named.start()], re.M)]
+        yield from reversed(begins[-_LINES:])
 
 
 def _resolved(log: str) -> dict[str, Any]:

@@ -113,7 +113,13 @@ def test_the_labels_and_environment_of_a_real_image_tell_what_is_inside():
 
 def test_what_a_nim_resolved_is_read_from_its_event_and_the_metrics_win():
     event = json.loads(real("nv-benchmark/v_args.json"))["n_resolved_config"]
-    for log in (json.dumps(event), json.dumps(event, indent=2).replace("\n", "\n1.5 engine ")):
+    forms = (
+        json.dumps(event),
+        "INFO 09-23 16:00:00 [actions.py:1] " + json.dumps(event),
+        json.dumps(event, indent=2).replace("\n", "\n1.5 engine "),
+        json.dumps(dict(reversed(event.items())), indent=2),  # its name comes last
+    )
+    for log in forms:
         assert resolved_config(log) == event["config"]
     facts = NIM.effective_config({"log": json.dumps(event, indent=2)})
     assert (facts["gpu_memory_utilization"], facts["max_model_len"]) == (0.92, 8192)

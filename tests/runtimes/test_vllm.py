@@ -68,7 +68,7 @@ def test_vllm_serves_the_same_model_as_llamacpp_and_leaves_nothing_behind(tmp_pa
     marks = {row.mark for row in engine.log_patterns if row.mark and row.pattern.search(log)}
     assert {Mark.WEIGHTS_START, Mark.WEIGHTS_LOADED, Mark.KV_READY} <= marks
     facts = engine.effective_config(documents | {"log": log})
-    assert (facts["engine_version"], facts["max_model_len"], facts["prefix_caching"]) == ("0.32.0", 512, "True")
+    assert (facts["engine_version"], facts["max_model_len"], facts["prefix_caching"]) == ("0.32.0", 512, True)
     old = {"vllm:gpu_cache_usage_perc", "vllm:time_per_output_token_seconds_sum"}
     old |= {"vllm:time_per_output_token_seconds_count"}
     assert {name for name in engine.metric_names if f"\n{name}{{" not in documents["/metrics"]} == old
