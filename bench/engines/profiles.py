@@ -15,6 +15,8 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _ROW = re.compile(r"^\s*-?\s*(?P<id>[0-9a-f]{64}) \((?P<name>[^)]+)\)(?: \[(?P<requirement>.*)\])?\s*$")
 _HEADING = re.compile(r"^(?P<indent>\s*)- (?P<text>[A-Z].*?):(?:\s*<None>)?\s*$")
 _MEMORY_END = re.compile(r"-\d+\.\d+$")  # `-33.0`: the gigabytes that a profile asks for are no part of its name
+# Listings of some NIM 1.x add the GPU's PCI id, a hash and a number: `-2330:10de-<64 hex>-1`. No part of the name either.
+_BUILD_END = re.compile(r"(?:-[0-9a-f]{4}:[0-9a-f]{4})?-[0-9a-f]{64}(?:-\d+)?$")
 _LORA_END = re.compile(r"(?:-lora|-feat_lora)+$")
 _LORA_WORDS = re.compile(r"-(?:feat_)?lora\b")
 _MOST_NAMED = 8
@@ -49,8 +51,8 @@ class Profile:
 
     @property
     def name(self) -> str:
-        """Without what it needs of memory: `vllm-bf16-tp1-pp1-feat_lora`."""
-        return _MEMORY_END.sub("", self.listed_as)
+        """Without what it needs of memory and which build it is: `vllm-bf16-tp1-pp1-feat_lora`."""
+        return _bare(self.listed_as)
 
     @property
     def engine(self) -> str:
@@ -147,7 +149,7 @@ def choose_profile(listing: Listing, name: str, *, arm: str | None = None) -> Pr
 
 def checked_name(name: str, *, where: str) -> None:
     """An id must stand alone: NIM_MODEL_PROFILE takes the listing's whole line for no profile at all."""
-    found = _ID.search(name)
+    found = _ID.search(_bare(name))
     if found and found[0] != name:
         raise InputError(
             "a profile's id stands with something around it, which a NIM refuses",
@@ -158,11 +160,17 @@ def checked_name(name: str, *, where: str) -> None:
         )
 
 
+def _bare(listed_as: str) -> str:
+    return _BUILD_END.sub("", _MEMORY_END.sub("", listed_as))
+
+
 def _is_named(row: Profile, name: str) -> bool:
     if _ID.fullmatch(name):
         return row.id == name
-    wanted = _MEMORY_END.sub("", name)
-    if row.name == wanted:
+    if row.listed_as == name:
+        return True
+    wanted = _bare(name)
+    if row.name == wanted and not _BUILD_END.search(name):
         return True
     return bool(_LORA_END.search(wanted)) and row.lora and _LORA_END.sub("", row.name) == _LORA_END.sub("", wanted)
 

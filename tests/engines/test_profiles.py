@@ -100,3 +100,15 @@ def test_an_id_with_its_description_is_refused_with_the_id_alone():
 def test_a_text_without_profiles_is_no_listing():
     with pytest.raises(InputError, match="holds no profile"):
         choose_profile(parse_listing("permission denied\n"), "vllm-bf16-tp1-pp1")
+
+
+def test_the_build_at_the_end_of_a_name_is_no_part_of_it():
+    one, two, other = ("a" * 64, "b" * 64, "c" * 64)
+    name = "tensorrt_llm-h100-fp8-tp1-pp1-throughput"
+    rows = [f"- {one} ({name}-2330:10de-{other}-1)", f"- {two} (vllm-bf16-tp2-pp1-{other})"]
+    listing = parse_listing("\n".join(["MODEL PROFILES", "- Compatible with system and runnable:", *rows]))
+    assert [row.name for row in listing.profiles] == [name, "vllm-bf16-tp2-pp1"]
+    assert choose_profile(listing, name).id == one
+    assert choose_profile(listing, f"{name}-2330:10de-{other}-1").id == one
+    with pytest.raises(InputError, match="no profile of that name"):
+        choose_profile(listing, f"{name}-2330:10de-{two}-1")
