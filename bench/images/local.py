@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 import docker.errors
 
 from bench.container import ImageFacts
 from bench.dockerhost.client import connect
+from bench.dockerhost.errors import docker_errors
 from bench.errors import ArmError, InputError, PrerequisiteError
 from bench.images.manifest import environment, part, texts, words
 from bench.images.reference import Reference, parse_reference
@@ -46,17 +48,38 @@ def remove_image(*references: str, client: Any | None = None) -> None:
     Best by digest: a pull by digest leaves no tag.
     Never by force: other names and containers that hold the image are the user's, and are told instead.
     """
-    engine = client or connect()
     names = [parse_reference(reference) for reference in references]
     repositories = {name.name for name in names}
-    for image_id in {found for name in names if (found := _id(engine, name.exact))}:
-        found = engine.api.inspect_image(image_id)
-        tied = [*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ())]
-        for name in [one for one in tied if parse_reference(one).name in repositories]:
-            _remove(engine, name)
-        if _id(engine, image_id):
-            others = [one for one in tied if parse_reference(one).name not in repositories]
-            raise _held(references[0], "other names: " + ", ".join(others) if others else "another image")
+    with engine_of(client) as engine, docker_errors(f"remove {references[0]}", None):
+        for image_id in {found for name in names if (found := _id(engine, name.exact))}:
+            _take_away(engine, image_id, repositories)
+
+
+@contextmanager
+def engine_of(client: Any | None, **options: Any) -> Iterator[Any]:
+    """The caller's client, or one of our own that is closed afterwards."""
+    if client is not None:
+        yield client
+        return
+    with closing(connect(**options)) as own:
+        yield own
+
+
+def _take_away(client: Any, image_id: str, repositories: set[str]) -> None:
+    """All its names in these repositories; what cannot go keeps its tags."""
+    found = client.api.inspect_image(image_id)
+    tied = [*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ())]
+    own = [name for name in tied if parse_reference(name).name in repositories]
+    others = [name for name in tied if name not in own]
+    try:
+        for name in own:
+            _remove(client, name)
+        if _id(client, image_id):
+            raise _held(own[0], "other names: " + ", ".join(others) if others else "an image that is built on it")
+    except PrerequisiteError:
+        for tag in [parse_reference(name) for name in own if "@" not in name]:
+            client.api.tag(image_id, tag.name, tag=tag.tag)
+        raise
 
 
 def _remove(client: Any, name: str) -> None:

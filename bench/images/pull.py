@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from bench.container import ImageFacts, PullRecord
-from bench.dockerhost.client import connect
 from bench.errors import ArmError
 from bench.events import Progress, silent
-from bench.images.local import image_facts, remove_image
-from bench.images.reference import parse_reference
-from bench.images.refusals import refusal_of, refused
+from bench.images.local import engine_of, image_facts, remove_image
+from bench.images.reference import Reference, parse_reference
+from bench.images.refusals import refused
 from bench.images.registry import resolve
 from bench.images.timeline import PullTimeline
 from bench.images.transfer import Ticker, gigabytes, refused_by, with_login_if_wanted
+from bench.vocabulary import FailureKind
 
 __all__ = ["image_facts", "pull_image", "remove_image"]
 
@@ -32,8 +32,28 @@ def pull_image(
 ) -> tuple[ImageFacts, PullRecord]:
     """Pull `name:tag` or `name[:tag]@digest`. The times are those of the attempt that brought it."""
     name = parse_reference(reference)
-    engine = client or connect()
-    ticker = Ticker(progress, f"{arm}: pulling {reference}")
+    with engine_of(client) as engine:
+        timeline, wall_s, anonymous = _pull(engine, name, Ticker(progress, f"{arm}: pulling {reference}"), arm, environ)
+        facts = image_facts(engine, str(name))
+    if name.digest and timeline.digest not in (None, name.digest):
+        text = f"it came as {timeline.digest}"
+        raise refused(FailureKind.DOWNLOAD, str(name), name.registry, name.repository, text, arm=arm)
+    digest = facts.digest or timeline.digest
+    record = PullRecord(
+        reference=reference,
+        wall_s=wall_s,
+        layers=timeline.layers,
+        downloaded_s=timeline.downloaded_s,
+        anonymous=anonymous,
+    )
+    wire_bytes = _wire_bytes(f"{name.name}@{digest}", environ) if digest else None
+    return replace(facts, reference=reference, digest=digest, wire_bytes=wire_bytes), record
+
+
+def _pull(
+    engine: Any, name: Reference, ticker: Ticker, arm: str, environ: Mapping[str, str]
+) -> tuple[PullTimeline, float, bool]:
+    """(timeline, seconds, whether no login was sent) of the attempt that brought the image."""
     timeline, began_s = PullTimeline(), time.monotonic()
 
     def attempt(login: Mapping[str, str]) -> str | None:
@@ -44,28 +64,13 @@ def pull_image(
             timeline.feed(event, time.monotonic() - began_s)
             ticker.tick(lambda: _how_far(timeline))
 
-        said = refused_by(
-            lambda: engine.api.pull(name.name, tag=name.wanted, stream=True, decode=True, auth_config=dict(login)),
-            feed,
-            arm=arm,
-        )
-        return said or timeline.error
+        def events() -> Any:
+            return engine.api.pull(name.name, tag=name.wanted, stream=True, decode=True, auth_config=dict(login))
+
+        return refused_by(events, feed, arm=arm) or timeline.error
 
     anonymous = with_login_if_wanted(name, attempt, arm=arm, environ=environ)
-    wall_s = time.monotonic() - began_s
-    facts = image_facts(engine, str(name))
-    if name.digest and timeline.digest not in (None, name.digest):
-        kind = refusal_of("").kind
-        raise refused(kind, str(name), name.registry, name.repository, f"it came as {timeline.digest}", arm=arm)
-    facts = replace(facts, reference=reference, digest=facts.digest or timeline.digest)
-    record = PullRecord(
-        reference=reference,
-        wall_s=wall_s,
-        layers=timeline.layers,
-        downloaded_s=timeline.downloaded_s,
-        anonymous=anonymous,
-    )
-    return replace(facts, wire_bytes=_wire_bytes(f"{name.name}@{facts.digest}", environ)), record
+    return timeline, time.monotonic() - began_s, anonymous
 
 
 def _wire_bytes(reference: str, environ: Mapping[str, str]) -> int | None:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.container import PushRecord
-from bench.dockerhost.client import connect
 from bench.dockerhost.errors import docker_errors
 from bench.events import Progress, silent
-from bench.images.local import image_facts
-from bench.images.reference import parse_reference
+from bench.images.local import engine_of, image_facts
+from bench.images.reference import Reference, parse_reference
 from bench.images.transfer import Ticker, refused_by, with_login_if_wanted
 
 _SILENCE_S = 3600  # an engine says nothing while it compresses a large layer
@@ -60,10 +59,25 @@ def push_image(
 ) -> PushRecord:
     """Tag the image as `name:tag` and push it. The tag stays: `remove_image` takes it away."""
     name = parse_reference(reference)
-    engine = client or connect(timeout_s=_SILENCE_S)
-    with docker_errors(f"tag {local_id} as {reference}", arm):
-        engine.api.tag(local_id, name.name, tag=name.tag or "latest", force=True)
     ticker = Ticker(progress, f"{arm}: pushing {reference}")
+    with engine_of(client, timeout_s=_SILENCE_S) as engine:
+        with docker_errors(f"tag {local_id} as {reference}", arm):
+            engine.api.tag(local_id, name.name, tag=name.tag or "latest", force=True)
+        tally, wall_s = _push(engine, name, ticker, arm, environ)
+        digest = tally.digest or image_facts(engine, reference).digest
+    return PushRecord(
+        reference=reference,
+        wall_s=wall_s,
+        digest=digest,
+        layers_pushed=tally.pushed,
+        layers_present=tally.present,
+    )
+
+
+def _push(
+    engine: Any, name: Reference, ticker: Ticker, arm: str, environ: Mapping[str, str]
+) -> tuple[PushTally, float]:
+    """(tally, seconds) of the attempt that was let in."""
     tally, began_s = PushTally(), time.monotonic()
 
     def attempt(login: Mapping[str, str]) -> str | None:
@@ -74,19 +88,11 @@ def push_image(
             tally.feed(event)
             ticker.tick(lambda: f"{tally.pushed} layers sent, {tally.present} were there")
 
-        tag = name.tag or "latest"
-        said = refused_by(
-            lambda: engine.api.push(name.name, tag=tag, stream=True, decode=True, auth_config=dict(login)),
-            feed,
-            arm=arm,
-        )
-        return said or tally.error
+        def events() -> Any:
+            tag = name.tag or "latest"
+            return engine.api.push(name.name, tag=tag, stream=True, decode=True, auth_config=dict(login))
+
+        return refused_by(events, feed, arm=arm) or tally.error
 
     with_login_if_wanted(name, attempt, arm=arm, environ=environ)
-    return PushRecord(
-        reference=reference,
-        wall_s=time.monotonic() - began_s,
-        digest=tally.digest or image_facts(engine, reference).digest,
-        layers_pushed=tally.pushed,
-        layers_present=tally.present,
-    )
+    return tally, time.monotonic() - began_s

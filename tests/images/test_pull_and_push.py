@@ -121,7 +121,8 @@ def test_image_that_a_container_or_another_name_holds_is_not_removed(tiny_image,
     client.api.tag(tiny_image, "127.0.0.1:9/held", tag="1")
     with pytest.raises(PrerequisiteError, match="other names: nimbench-tests/tiny"):
         remove_image("127.0.0.1:9/held:1", client=client)
-    assert image_facts(client, tiny_image).id == tiny_image
+    assert image_facts(client, "127.0.0.1:9/held:1").id == tiny_image  # its tag is back
+    client.api.remove_image("127.0.0.1:9/held:1")
     container = client.containers.create(tiny_image, ["true"])
     name = client.images.get(tiny_image).tags[0]
     try:
@@ -129,6 +130,7 @@ def test_image_that_a_container_or_another_name_holds_is_not_removed(tiny_image,
             remove_image(name, client=client)
     finally:
         container.remove()
+    assert image_facts(client, name).id == tiny_image
 
 
 def test_image_that_is_not_here_is_named(client):

@@ -14,15 +14,15 @@ from tests.scenario.sample import TEXT, write
 ONE, TWO, OTHER = ("sha256:" + digit * 64 for digit in "123")
 ARMS = """\
   nim: {engine: nim, side: buy, image: "reg.example/nim/x:2.0"}
-  exact: {engine: vllm, side: buy, image: "reg.example/nim/x:2.0@%s"}
-  here: {engine: vllm, side: buy, image: "%s"}
+  exact: {engine: vllm, side: buy, image: "reg.example/nim/x:2.0@OTHER"}
+  here: {engine: vllm, side: buy, image: "OTHER"}
   given: {engine: vllm, side: build, build: {context: given, base: {image: "base:1"}}}
   default: {engine: vllm, side: build, build: {context: default}}
   argument: {engine: vllm, side: build, build: {context: default, args: {BASE_IMAGE: "base:1"}}}
   child: {engine: vllm, side: build, build: {context: default, base: {arm: nim}}}
   made: {engine: vllm, side: build, build: {context: default, base: {made: debian-bookworm}}}
   fixed: {engine: vllm, side: build, build: {context: fixed}}
-""" % (OTHER, OTHER)
+""".replace("OTHER", OTHER)
 DOCKERFILES = {
     "given": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n",
     "default": '# why\n arg BASE_IMAGE="default:2"\nFROM $BASE_IMAGE\n',
