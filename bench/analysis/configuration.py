@@ -51,7 +51,8 @@ def _watched(numbers: Numbers, base: str, arm: str) -> Iterator[Finding]:
             id="settings-differ",
             severity=Severity.WARN,
             arm=arm,
-            text=f"{len(rows)} setting{'s' * (len(rows) != 1)} of scheduling or memory differ: "
+            text=f"{len(rows)} setting{'s' if len(rows) > 1 else ''} of scheduling or memory "
+            f"differ{'' if len(rows) > 1 else 's'}: "
             f"{'; '.join(row.told(base, arm) for row in rows)}. The ratio is one of these settings too.",
             next="Pin them in serve_args, which both arms get, unless their difference is what the scenario asks.",
         )

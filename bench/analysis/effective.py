@@ -91,7 +91,7 @@ def kv_cache_dtype(config: Config) -> str | None:
 def engine_version(config: Config) -> str | None:
     """Without the build after the plus: 0.27.1+cu130 is 0.27.1 for another CUDA. A development build keeps it."""
     text = text_of("engine_version")(config)
-    if text is None:
+    if text is None or text.endswith("-unknown"):  # llama.cpp's `b0-unknown`, of a build that was not told
         return None
     plain = text.removeprefix("v")
     return plain if re.search(r"\.dev\d*", plain) else plain.split("+")[0]

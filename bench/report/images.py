@@ -76,4 +76,4 @@ def _pull(pull: PullRecord | None) -> dict[str, str]:
 def prepared_facts(subject: Subject) -> tuple[Fact, ...]:
     """Profiles, weights, alignment and placement, as they were settled before the first launch."""
     rows = flat(subject.run.prepared) if subject.run.prepared else {}
-    return tuple(Fact(fmt.safe_text(name, 160), (fact_text(name, text),)) for name, text in rows.items())
+    return tuple(Fact(fmt.safe_text(name, 160), (fact_text(name, text, 2_000),)) for name, text in rows.items())

@@ -64,7 +64,7 @@ def _images(subject: Subject) -> list[str]:
         lines.append("")
     if prepared := images.prepared_facts(subject):
         lines += ["## Prepared before the first launch", ""]
-        lines += [f"- {escaped(fact.name)}: {escaped(fact.texts[0], 1_000)}" for fact in prepared]
+        lines += [f"- {escaped(fact.name)}: {escaped(fact.texts[0], 2_000)}" for fact in prepared]
         lines.append("")
     return lines
 

@@ -65,7 +65,8 @@ def flat(tree: Any, name: str = "") -> dict[str, str]:
     elif isinstance(tree, list | tuple) and any(isinstance(value, Mapping | list | tuple) for value in tree):
         inner = [flat(value, f"{name} {place}") for place, value in enumerate(tree, start=1)]
     elif isinstance(tree, list | tuple):
-        return {name: ", ".join(map(str, tree)) or "none"}
+        texts = [str(value) for value in tree]
+        return {name: ("; " if any(" " in text for text in texts) else " ").join(texts) or "none"}
     else:
         return {name: fmt.UNKNOWN if tree is None else str(tree)}
     return {key: text for part in inner for key, text in part.items()}
@@ -118,7 +119,7 @@ def host_facts(subject: Subject) -> tuple[Fact, ...]:
     return tuple(Fact(fmt.safe_text(k, 120), (fact_text(k, v),)) for k, v in facts.items())
 
 
-def fact_text(name: str, text: str) -> str:
+def fact_text(name: str, text: str, limit: int = 300) -> str:
     """A fact; one whose name says bytes or seconds is shown in a unit for people."""
     for ending, unit in (("_bytes", "bytes"), ("_s", "s")):
         if name.endswith(ending):
@@ -126,7 +127,7 @@ def fact_text(name: str, text: str) -> str:
                 return fmt.quantity(float(text), unit)
             except ValueError:
                 break
-    return fmt.safe_text(text)
+    return fmt.safe_text(text, limit)
 
 
 def machine(subject: Subject) -> str:

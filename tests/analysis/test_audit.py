@@ -146,6 +146,11 @@ def test_blocks_of_tokens_are_a_kv_cache_too():
     assert primary(summarise(run(blocks | {"kv_blocks": "6083"}))).verdict is Verdict.NOT_COMPARABLE
 
 
+def test_build_that_was_not_told_is_no_version():
+    unknown = {"engine_inside": "llamacpp", "engine_version": "b0-unknown"}
+    assert "engine_version" in found(run(unknown, nim=unknown), "not-audited")[0].text
+
+
 def test_pinned_bytes_are_compared_where_both_are_known():
     equal = {"kv_cache_memory_bytes": 48_318_382_080, "kv_cache_tokens": None}
     assert primary(summarise(run(equal, nim=equal))).verdict is Verdict.BETTER

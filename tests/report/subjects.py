@@ -145,11 +145,17 @@ def containers_run(custom: dict[str, object] | None = None, **changes: object) -
         "stand-in": image_record("stand-in", (*sizes, 9_000_000, 1_200), base=f"{REGISTRY}/computed/custom:run"),
     }
     prepared = {
+        "placement": {"gpus": (), "server_cpus": "0", "client_cpus": "1"},
         "profiles": {"stand-in": {"name": "vllm-bf16-tp1-pp1", "id": "computed-id"}},
-        "weights": {"model.safetensors": "verified, sha256 computed", "tokenizer.json": "verified, sha256 computed"},
-        "alignment": {"custom": [{"model_path": ["/tmp/nim", "/weights"]}, {"port_dropped": "8001"}]},
-        "placement": {"server_cpus": "0", "client_cpus": "1", "gpus": []},
-    }
+        "weights_verified": {"model.safetensors": "computed-sha256", "tokenizer.json": "computed-sha256"},
+        "alignment": {
+            "custom": {
+                "of": "stand-in", "aligned": ["/weights", "--max-model-len", "512"],
+                "edits": ["dropped --port 8001: where it listens comes from the plan", "dropped --host 127.0.0.1"],
+                "differences": [],
+            }
+        },
+    }  # fmt: skip
     usual = {"summary": "A stand-in for NIM against our own image, both with the same engine", "blocks": 6}
     return make_run(arms, images=images, prepared=prepared, **usual | changes)  # type: ignore[arg-type]
 

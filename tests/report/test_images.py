@@ -92,8 +92,9 @@ def test_pull_without_times_is_not_drawn(subject, times):
 def test_what_was_prepared_is_listed(subject):
     rows = {one.name: one.texts[0] for one in images.prepared_facts(subject)}
     assert rows["profiles.stand-in.name"] == "vllm-bf16-tp1-pp1"
-    assert rows["weights.model.safetensors"].startswith("verified")
-    assert rows["alignment.custom 2.port_dropped"] == "8001"
+    assert rows["weights_verified.model.safetensors"] == "computed-sha256"
+    assert rows["alignment.custom.aligned"] == "/weights --max-model-len 512"
+    assert rows["alignment.custom.edits"].endswith("comes from the plan; dropped --host 127.0.0.1")
     assert (rows["placement.server_cpus"], rows["placement.gpus"]) == ("0", "none")
 
 
