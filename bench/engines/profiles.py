@@ -15,7 +15,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _ROW = re.compile(r"^\s*-?\s*(?P<id>[0-9a-f]{64}) \((?P<name>[^)]+)\)(?: \[(?P<requirement>.*)\])?\s*$")
 _HEADING = re.compile(r"^(?P<indent>\s*)- (?P<text>[A-Z].*?):(?:\s*<None>)?\s*$")
 _MEMORY_END = re.compile(r"-\d+\.\d+$")  # `-33.0`: the gigabytes that a profile asks for are no part of its name
-# Listings of some NIM 1.x add the GPU's PCI id, a hash and a number: `-2330:10de-<64 hex>-1`. No part of the name either.
+# Listings of some NIM 1.x add the GPU's PCI id, a hash and a number, no part of the name: `-2330:10de-<64 hex>-1`.
 _BUILD_END = re.compile(r"(?:-[0-9a-f]{4}:[0-9a-f]{4})?-[0-9a-f]{64}(?:-\d+)?$")
 _LORA_END = re.compile(r"(?:-lora|-feat_lora)+$")
 _LORA_WORDS = re.compile(r"-(?:feat_)?lora\b")
