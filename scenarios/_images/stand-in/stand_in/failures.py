@@ -4,7 +4,7 @@ no_compatible_profile   nothing in the listing can run
 oom                     the engine takes memory until the container's limit kills it
 kv_too_small            the KV cache cannot hold one request of max_model_len
 never_ready             nginx serves, the engine never does
-dies_under_load         the engine is killed after STAND_IN_DIES_AFTER tokens
+dies_under_load         the engine crashes after STAND_IN_DIES_AFTER tokens
 tells_the_key           every log holds NGC_API_KEY, plain and in base64: what a careless program would do
 """
 

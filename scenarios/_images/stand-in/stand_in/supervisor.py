@@ -90,10 +90,10 @@ class Supervisor:
         return {**quiet, **{name: value for name, value in os.environ.items() if name != "NGC_API_KEY"}}
 
     def _die_in_time(self, engine: subprocess.Popen[bytes]) -> None:
-        """In mode dies_under_load: gone in the middle of an answer, as after an illegal address on a GPU."""
+        """In mode dies_under_load: gone in the middle of an answer, by a fault of its own."""
         limit = failures.deadly_tokens()
         if limit is not None and self._tokens() > limit:
-            engine.kill()
+            engine.send_signal(signal.SIGSEGV)
             engine.wait()
 
     def _tokens(self) -> float:
