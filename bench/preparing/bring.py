@@ -33,7 +33,7 @@ def bring_weights(
         if arm.prepare is None:
             continue
         spec = prepare_spec(scenario, arm, models[arm.name], prepared)
-        progress(Event("run", f"preparing {arm.name}: {' '.join(arm.prepare)[:80]}"))
+        progress(Event("run", f"preparing {arm.name}: {' '.join(spec.argv)[:80]}"))
         finished = run_once(spec, arm=arm.name, timeout_s=TIMEOUT_S)
         log = logs / f"{arm.name}-prepare.log"
         log.write_text(finished.output, encoding="utf-8")
