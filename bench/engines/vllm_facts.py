@@ -79,6 +79,11 @@ FAILURES: tuple[FailurePattern, ...] = (
         "Lower --max-model-len, or give the KV cache more memory (--kv-cache-memory-bytes; VLLM_CPU_KVCACHE_SPACE "
         "on a CPU).",
     ),
+    failure(
+        FailureKind.HOST_MEMORY_KILL,
+        r"Insufficient space in /dev/shm.*",
+        "Give the container more shared memory: container.shm_size (Docker gives 64 MiB unless told), or ipc: host.",
+    ),
     *GPU_FAILURES,
     *HUB_FAILURES,
     failure(

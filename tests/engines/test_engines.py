@@ -145,3 +145,12 @@ def test_a_model_that_the_scenario_does_not_name_is_left_to_the_arms_command(nam
     site = Site(ports={"engine": 1}, scratch="/s", python="/p", model_path=None)
     command = get_engine(name).command(arm_of(name, command=("wrap",)), MODEL, (), site)
     assert not [word for word in command.argv if "None" in word]
+
+
+def test_vllm_in_a_container_without_shared_memory_is_named():
+    words = (
+        "(EngineCore pid=26) ERROR 11-23 22:06:03 [core.py:1510] RuntimeError: Insufficient space in /dev/shm for "
+        "shared-memory allocation: 160 MiB required, 64 MiB free. Increase /dev/shm (e.g. --shm-size or --ipc=host)."
+    )
+    failure = classify("vllm", words, Exit(command="engine", code=1, signal=None))
+    assert (failure.kind, "shm_size" in failure.repair) == (FailureKind.HOST_MEMORY_KILL, True)
