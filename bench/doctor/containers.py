@@ -10,11 +10,14 @@ from string import Template
 from bench.container import Build, Mount
 from bench.doctor.fact import Check
 from bench.doctor.locks import wheelhouse_check
+from bench.errors import InputError
 from bench.model import Arm, Scenario
 
 
 def container_checks(at: str, arm: Arm, scenario: Scenario) -> Iterator[Check]:
     """Everything but the image itself and the port."""
+    if arm.build and arm.build.base_made:
+        yield _made(at, arm.build.base_made, scenario)
     yield from (_secret(at, name, "prepare") for name in arm.secrets.prepare_required)
     yield from (_secret(at, name, "the measured start", needed=False) for name in arm.secrets.run)
     if arm.build:
@@ -47,6 +50,19 @@ def _build(at: str, build: Build) -> Iterator[Check]:
     if build.wheelhouse:
         yield wheelhouse_check(at, Path(build.wheelhouse))
     yield from (_secret(at, name, "the build") for name in build.secrets)
+
+
+def _made(at: str, name: str, scenario: Scenario) -> Check:
+    """The image need not be there yet, but its recipe."""
+    from bench.images.made import recipe_of  # Docker's SDK: only this needs it
+
+    expected = "a recipe in scenarios/_images"
+    try:
+        found, ok, repair = str(recipe_of(name, scenario.folder)), True, ""
+    except InputError as error:
+        found, ok, repair = error.problem, False, "change build.base.made, or write the recipe"
+        expected = f"one of {error.expected}"
+    return Check(name=f"{at}: base {name}", ok=ok, found=found, expected=expected, repair=repair)
 
 
 def _mount(at: str, mount: Mount, scenario: Scenario) -> Check:

@@ -86,14 +86,14 @@ def _found(engine: Mapping[str, Any] | PrerequisiteError) -> str:
 
 
 def _buildkit(*, mute: bool) -> Check:
-    from bench.images.buildkit import find_builder  # it builds: only where an arm does
+    from bench.images.buildkit import find_client  # it builds: only where an arm does
 
     expected = "a docker client that builds FROM scratch with BuildKit"
     if mute:
         found = "not looked at: Docker does not answer"
         return Check(name="BuildKit", ok=False, found=found, expected=expected, repair=_ASK_AGAIN, needed=False)
     try:
-        found, repair, ok = find_builder().name, "", True
+        found, repair, ok = find_client().version, "", True
     except (PrerequisiteError, ArmError) as error:
         found, repair, ok = str(error).splitlines()[0], error.repair or "", False
     return Check(name="BuildKit", ok=ok, found=found, expected=expected, repair=repair)

@@ -15,6 +15,7 @@ from bench.vocabulary import FailureKind, ImageAbsent
 
 _AT_ONCE = 4  # registries are asked side by side, because each takes its time to refuse
 _CONNECT_S = 3.0
+_DIGITS = 12  # of a digest
 _NOT_OUR_FAULT = (FailureKind.DOWNLOAD, FailureKind.RATE_LIMITED)  # another hour or network may answer
 
 
@@ -44,14 +45,14 @@ def _lock(scenario: Scenario) -> Check:
 
 
 def _access(reference: str, *, is_here: bool) -> Check:
-    name, expected = f"image {reference}", "on this host, or readable with or without credentials"
+    name, expected = f"image {short(reference)}", "on this host, or readable with or without credentials"
     if is_here:
         return Check(name=name, ok=True, found="on this host already", expected=expected, repair="")
     try:
         found = resolve(reference)
     except ArmError as error:
         needed = error.kind not in _NOT_OUR_FAULT
-        text = error.text.removeprefix(f"{reference}: ")
+        text = error.text.partition(": ")[2] or error.text  # the name stands beside it already
         told = text if needed else f"not known: {text}"
         return Check(name=name, ok=False, found=told, expected=expected, repair=error.repair, needed=needed)
     except InputError as error:
@@ -59,6 +60,12 @@ def _access(reference: str, *, is_here: bool) -> Check:
     how = "without a key" if found.anonymous else "with credentials"
     size = gib(found.wire_bytes)
     return Check(name=name, ok=True, found=f"readable {how}, {size} to download", expected=expected, repair="")
+
+
+def short(reference: str) -> str:
+    """With as much of a digest as tells images apart."""
+    name, sign, digest = reference.partition("@sha256:")
+    return f"{name}{sign}{digest[:_DIGITS]}"
 
 
 def _registry(address: str) -> Check:

@@ -89,5 +89,5 @@ def _llama_h100():
     from bench.plan import make_plan
     from bench.scenario import load_scenario
 
-    scenario = load_scenario("llama-h100", sets=["gpu.name=a card that nobody has", "host.driver_min=9999"])
+    scenario = load_scenario("llama-h100", sets=["gpu.name=a card that nobody has", 'host.driver_min="9999"'])
     return needing(scenario, toolkit_min="9999"), make_plan(scenario)

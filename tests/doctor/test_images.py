@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bench.container import Coldstart
-from bench.doctor.images import check_images
+from bench.doctor.images import check_images, short
 from bench.vocabulary import ImageAbsent
 from tests.doctor.contained import DIGEST, contained
 from tests.registry import PASSWORD, registry_running
@@ -71,13 +71,13 @@ def test_a_registry_that_cannot_be_reached_is_not_held_against_the_image(tmp_pat
     reference = f"{nobody}/x:1@{DIGEST}"
     found = checks(scenario_of(tmp_path, reference))
     assert found["scenario.lock"].ok
-    assert (found[f"image {reference}"].ok, found[f"image {reference}"].needed) == (False, False)
-    assert found[f"image {reference}"].found.startswith("not known: ")
+    assert (found[f"image {short(reference)}"].ok, found[f"image {short(reference)}"].needed) == (False, False)
+    assert found[f"image {short(reference)}"].found.startswith("not known: ")
 
 
 def test_an_image_that_is_here_already_asks_no_registry_unless_the_run_removes_it(tmp_path, nobody):
     scenario = scenario_of(tmp_path, f"{nobody}/x:1@{DIGEST}")
-    name = f"image {nobody}/x:1@{DIGEST}"
+    name = "image " + short(f"{nobody}/x:1@{DIGEST}")
     assert checks(scenario, here=lambda reference: True)[name].found == "on this host already"
     removing = replace(scenario, coldstart=Coldstart(image_absent=ImageAbsent.ONCE))
     assert checks(removing, here=lambda reference: True)[name].found.startswith("not known: ")
@@ -88,15 +88,15 @@ def test_what_a_registry_says_is_told_apart(tmp_path, monkeypatch):
         digest = put_image(registry)
         name = f"{registry.address}/x:1@{digest}"
         monkeypatch.setenv("DOCKER_CONFIG", str(registry.no_login))
-        refused = checks(scenario_of(tmp_path, name))[f"image {name}"]
+        refused = checks(scenario_of(tmp_path, name))[f"image {short(name)}"]
         assert (refused.ok, refused.needed) == (False, True)
         assert f"docker login {registry.address}" in refused.repair
         monkeypatch.setenv("DOCKER_CONFIG", str(registry.docker_config))
-        read = checks(scenario_of(tmp_path, name))[f"image {name}"]
+        read = checks(scenario_of(tmp_path, name))[f"image {short(name)}"]
         assert read.ok, read
         assert "with credentials" in read.found
         absent = f"{registry.address}/x:2@{DIGEST}"
-        missing = checks(scenario_of(tmp_path, absent))[f"image {absent}"]
+        missing = checks(scenario_of(tmp_path, absent))[f"image {short(absent)}"]
         assert (missing.ok, missing.needed) == (False, True)
         assert PASSWORD not in str((refused, read, missing))
 
