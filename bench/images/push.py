@@ -12,7 +12,7 @@ from bench.dockerhost.errors import docker_errors
 from bench.events import Progress, silent
 from bench.images.local import engine_of, image_facts
 from bench.images.reference import Reference, parse_reference
-from bench.images.transfer import Ticker, refused_by, with_login_if_wanted
+from bench.images.transfer import Ticker, gigabytes, refused_by, with_login_if_wanted
 
 _SILENCE_S = 3600  # an engine says nothing while it compresses a large layer
 _PRESENT = ("Layer already exists", "Already exists", "Mounted from")
@@ -23,6 +23,7 @@ class PushTally:
 
     def __init__(self) -> None:
         self._ends: dict[str, str] = {}
+        self._read: dict[str, int] = {}
         self.digest: str | None = None
         self.error: str | None = None
 
@@ -34,8 +35,15 @@ class PushTally:
             self.error = str(detail.get("message") or error) if isinstance(detail, dict) else str(error)
         elif isinstance(aux, dict) and aux.get("Digest"):
             self.digest = str(aux["Digest"])
+        elif layer and status == "Pushing" and isinstance(detail := event.get("progressDetail"), dict):
+            self._read[str(layer)] = int(detail.get("current") or 0)
         elif layer and (status == "Pushed" or status.startswith(_PRESENT)):
             self._ends[str(layer)] = status
+
+    @property
+    def read_bytes(self) -> int:
+        """How much of the layers is on its way or there; before compression in the classic store."""
+        return sum(self._read.values())
 
     @property
     def pushed(self) -> int:
@@ -86,7 +94,7 @@ def _push(
 
         def feed(event: Mapping[str, Any]) -> None:
             tally.feed(event)
-            ticker.tick(lambda: f"{tally.pushed} layers sent, {tally.present} were there")
+            ticker.tick(lambda: _how_far(tally))
 
         def events() -> Any:
             tag = name.tag or "latest"
@@ -96,3 +104,7 @@ def _push(
 
     with_login_if_wanted(name, attempt, arm=arm, environ=environ)
     return tally, time.monotonic() - began_s
+
+
+def _how_far(tally: PushTally) -> str:
+    return f"{gigabytes(tally.read_bytes)} read, {tally.pushed} layers sent, {tally.present} were there"

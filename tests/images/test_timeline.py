@@ -148,5 +148,6 @@ def test_push_counts_what_was_sent_and_what_was_there():
     ):
         tally.feed(one)
     assert (tally.pushed, tally.present, tally.digest, tally.error) == (1, 2, DIGEST, None)
+    assert tally.read_bytes == 1
     tally.feed({"errorDetail": {"message": "denied"}, "error": "denied"})
     assert tally.error == "denied"
