@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def _base(scenario: Scenario, arm: Arm, records: dict[str, ImageRecord], progres
     if build.base_made:
         return ensure_made(build.base_made, scenario.folder, progress)
     if build.base_image:
-        with connect() as client:
+        with closing(connect()) as client:
             local = _here(client, build.base_image)
         return local or pull_image(build.base_image, arm=arm.name, progress=progress)[0]
     return None
@@ -122,7 +123,7 @@ def _base(scenario: Scenario, arm: Arm, records: dict[str, ImageRecord], progres
 def _pulled(scenario: Scenario, arm: Arm, progress: Progress) -> ImageRecord:
     """An image that is here already is used as it is, unless the scenario wants its pull measured."""
     assert arm.image is not None
-    with connect() as client:
+    with closing(connect()) as client:
         local = _here(client, arm.image)
     if local is not None and scenario.coldstart.image_absent is ImageAbsent.ONCE:
         progress(Event("run", f"removing {arm.image}, to measure its pull"))
@@ -160,7 +161,7 @@ def _pull_again(
         remove_image(built_tag(scenario, arm_of(scenario, name)), record.push.reference)
     for base in sorted(bases):
         remove_image(base)
-    with connect() as client, docker_errors("remove the build cache", None):
+    with closing(connect()) as client, docker_errors("remove the build cache", None):
         client.api.prune_builds(all=True)
     pulled = {}
     for name, record in pushed.items():
