@@ -35,7 +35,7 @@ def pull_layers(subject: Subject, arm: str) -> Chart | None:
             )  # fmt: skip
     walls = [one.pull.wall_s for one in subject.run.images.values() if one.pull]
     figure.update_layout(barmode="overlay", margin={"l": 10}, legend={"traceorder": "normal"})
-    figure.update_xaxes(title="seconds since the pull began (s)", range=[0, max(walls) * 1.02])
+    figure.update_xaxes(title="time since it began (s)", range=[0, max(walls) * 1.02])
     figure.update_yaxes(
         automargin=True, showgrid=False, categoryorder="array", categoryarray=names, tickfont={"size": 11}
     )
