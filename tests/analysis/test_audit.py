@@ -7,6 +7,7 @@ import pytest
 from bench.analysis import effective, summarise
 from bench.analysis.audit import facts_of
 from bench.analysis.numbers import Numbers
+from bench.model import Stage
 from bench.vocabulary import Kind, Question, Role, RuntimeKind, Severity, Side, Verdict
 from tests.analysis.test_checks import changed, found, with_launch
 from tests.synthetic import Fake, make_run
@@ -26,6 +27,7 @@ CONFIG = {
     "gpu_memory_utilization": 0.92,
     "attention_backend": "FLASH_ATTN",
 }
+SMALL = {"blocks": 3, "stages": (Stage(id="c4", concurrency=4, duration_s=2.0),)}
 NIM = Fake(side=Side.BUY, engine="nim", runtime=RuntimeKind.DOCKER, config=CONFIG)
 CUSTOM = Fake(engine="vllm", runtime=RuntimeKind.DOCKER, config=CONFIG, args=("--x",), speed=1.3)
 
@@ -37,7 +39,7 @@ def run(custom=None, *, nim=None, **more):
         config = {key: value for key, value in (CONFIG | (changes or {})).items() if value is not None}
         return dataclasses.replace(fake, config=config)
 
-    return make_run({"nim": altered(NIM, nim), "custom": altered(CUSTOM, custom)}, **{"blocks": 6} | more)
+    return make_run({"nim": altered(NIM, nim), "custom": altered(CUSTOM, custom)}, **SMALL | more)
 
 
 def primary(summary):
@@ -83,7 +85,7 @@ def test_unequal_fact_makes_every_measured_ratio_not_comparable(key, value, said
 
 def test_arm_that_is_not_comparable_hides_no_verdict_of_the_others():
     arms = {"nim": NIM, "custom": CUSTOM, "fp8": dataclasses.replace(CUSTOM, config=CONFIG | {"quantization": "fp8"})}
-    summary = summarise(make_run(arms, blocks=6))
+    summary = summarise(make_run(arms, **SMALL))
     told = {c.candidate: c.verdict for c in summary.comparisons if c.role is Role.PRIMARY}
     assert told == {"custom": Verdict.BETTER, "fp8": Verdict.NOT_COMPARABLE}
     assert summary.decision.state == "unknown"
@@ -165,7 +167,7 @@ def test_kv_cache_of_llamacpp_is_that_of_a_slot():
         "one": Fake(config=config | {"max_num_seqs": 1, "kv_cache_tokens": 512}),
         "four": Fake(config=config | {"max_num_seqs": 4, "kv_cache_tokens": 2048}, speed=1.3),
     }
-    summary = summarise(make_run(arms, blocks=6))
+    summary = summarise(make_run(arms, **SMALL))
     assert primary(summary).verdict is Verdict.BETTER
     (finding,) = [f for f in summary.findings if f.id == "settings-differ"]
     assert "max_num_seqs 1 (one) and 4 (four)" in finding.text
@@ -196,9 +198,9 @@ def test_fact_that_one_side_does_not_tell_is_a_doubt_and_no_block():
 
 
 def test_doubt_about_processes_and_llamacpp_is_only_good_to_know():
-    process = make_run({"a": Fake(engine="vllm"), "b": Fake(engine="vllm", args=("--x",))}, blocks=3)
+    process = make_run({"a": Fake(engine="vllm"), "b": Fake(engine="vllm", args=("--x",))}, **SMALL)
     llamacpp = Fake(engine="nim", runtime=RuntimeKind.DOCKER, config={"engine_inside": "llamacpp"})
-    stand_in = make_run({"a": llamacpp, "b": dataclasses.replace(llamacpp, args=("--x",))}, blocks=3)
+    stand_in = make_run({"a": llamacpp, "b": dataclasses.replace(llamacpp, args=("--x",))}, **SMALL)
     for data in (process, stand_in):
         assert [f.severity for f in found(data, "not-audited")] == [Severity.INFO]
 
@@ -222,8 +224,8 @@ def test_kv_lottery_within_an_arm_is_told():
 
     data = changed(run(), smaller_in_block_1, arm="nim")
     (finding,) = found(data, "config-changed")
-    assert finding.arm == "nim" and "102,342 to 107,728" in finding.text and "6 launches" in finding.text
-    assert primary(summarise(data)).verdict is Verdict.BETTER  # one start of six: the arm's middle is what counts
+    assert finding.arm == "nim" and "102,342 to 107,728" in finding.text and "3 launches" in finding.text
+    assert primary(summarise(data)).verdict is Verdict.BETTER  # one start of three: the arm's middle is what counts
 
 
 def test_fact_that_most_launches_do_not_tell_is_that_of_the_others():
