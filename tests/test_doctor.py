@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from bench.plan import make_plan
 from bench.scenario import load_scenario
 from bench.vocabulary import RuntimeKind
 from tests.scenario.sample import TEXT, write
+from tests.test_layers import LEFT_ONLY
 
 PLAIN_HOP = TEXT.replace("command: [nginx,", "command: [sh,")  # a program that every machine has
 
@@ -144,6 +146,28 @@ def test_a_process_arm_asks_no_container_engine_and_no_registry(tmp_path, monkey
     monkeypatch.setitem(sys.modules, "bench.doctor.images", None)
     names = [found.name for found in doctor.check(scenario_of(tmp_path))]
     assert not {"Docker", "scenario.lock"} & set(names)
+
+
+BASE_INSTALL = """
+import runpy, sys
+class Without:
+    def __init__(self, finder): self.finder = finder
+    def find_spec(self, name, path=None, target=None):
+        return None if name.split(".")[0] in {absent!r} else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name): return getattr(self.finder, name)
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
+sys.argv = {words!r}
+runpy.run_module("bench", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["doctor", "llama-h100"], ["doctor", "--clean"]])
+def test_a_host_without_the_extra_run_is_told_how_to_get_it(words):
+    code = BASE_INSTALL.format(absent=LEFT_ONLY, words=["nimbench", *words])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "pip install '.[run]'" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_endpoint_must_answer(tmp_path):

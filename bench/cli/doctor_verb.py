@@ -12,7 +12,8 @@ import click
 from bench.cli.choices import scenario_choices
 from bench.cli.tables import show_table
 from bench.doctor import Check, check
-from bench.errors import InputError
+from bench.doctor.fact import absent_modules
+from bench.errors import InputError, PrerequisiteError
 from bench.plan import make_plan
 from bench.scenario import load_scenario
 
@@ -41,7 +42,10 @@ def command(
     With --clean: list what crashed runs left with Docker, all of them or those of SCENARIO, and remove it.
     """
     if cleaning:
-        from bench.cli.cleaning import clean  # Docker's SDK: only this needs it
+        if absent_modules(("docker",)):
+            repair = "in nimbench's checkout: pip install '.[run]'"
+            raise PrerequisiteError("Docker's package for Python is not installed", repair=repair)
+        from bench.cli.cleaning import clean
 
         clean(scenario, volumes=volumes, images=images, dry_run=dry_run, as_json=as_json)
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.doctor.arms import check_arms
-from bench.doctor.fact import Check
+from bench.doctor.fact import Check, absent_modules
 from bench.doctor.gpu import check_gpus, gpu_note
 from bench.doctor.machine import check_machine
 from bench.errors import PrerequisiteError
@@ -15,21 +15,32 @@ from bench.vocabulary import RuntimeKind
 
 __all__ = ["Check", "check", "require"]
 
+_ASKING = ("docker", "httpx")  # of the extra `run`: without them neither engine nor registry can be asked
+
 
 def check(scenario: Scenario | None, plan: Plan | None = None, *, results: Path = Path("results")) -> list[Check]:
     """Every check of the machine, and of what the scenario asks of it; ports are known with a plan only."""
     checks = check_machine(results, (plan and plan.disk_bytes) or 0)
     if scenario is None:
-        from bench.doctor.docker import ask_engine, docker_note
-
-        return [*checks, docker_note(ask_engine()), gpu_note()]
+        return [*checks, *_engine_note(), gpu_note()]
     if any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms):
         return [*checks, *_containers(scenario), *check_arms(scenario, plan)]
     return [*checks, *check_gpus(scenario, None, in_containers=False), *check_arms(scenario, plan)]
 
 
+def _engine_note() -> Iterator[Check]:
+    if absent_modules(_ASKING):
+        return  # told among the packages
+    from bench.doctor.docker import ask_engine, docker_note
+
+    yield docker_note(ask_engine())
+
+
 def _containers(scenario: Scenario) -> Iterator[Check]:
     """What container arms share. Only they ask the container engine and registries, and load what asks them."""
+    if absent_modules(_ASKING):
+        yield from check_gpus(scenario, None, in_containers=True)
+        return
     from bench.doctor.docker import ask_engine, check_docker, is_here
     from bench.doctor.images import check_images
 

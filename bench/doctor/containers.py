@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from bench.container import Build, Mount
-from bench.doctor.fact import Check
+from bench.doctor.fact import Check, absent_modules
 from bench.doctor.locks import wheelhouse_check
 from bench.errors import InputError
 from bench.model import Arm, Scenario
@@ -16,7 +16,7 @@ from bench.model import Arm, Scenario
 
 def container_checks(at: str, arm: Arm, scenario: Scenario) -> Iterator[Check]:
     """Everything but the image itself and the port."""
-    if arm.build and arm.build.base_made:
+    if arm.build and arm.build.base_made and not absent_modules(("docker",)):
         yield _made(at, arm.build.base_made, scenario)
     yield from (_secret(at, name, "prepare") for name in arm.secrets.prepare_required)
     yield from (_secret(at, name, "the measured start", needed=False) for name in arm.secrets.run)

@@ -80,7 +80,7 @@ def check_docker(scenario: Scenario, engine: Mapping[str, Any] | PrerequisiteErr
 
 def _found(engine: Mapping[str, Any] | PrerequisiteError) -> str:
     if isinstance(engine, PrerequisiteError):
-        return engine.got or engine.problem.splitlines()[0]
+        return f"{engine.problem} ({engine.got})" if engine.got else engine.problem
     store = "containerd's store" if engine.get("docker_containerd_store") else engine.get("docker_storage_driver")
     return f"{engine.get('docker_version')}, {store}" + (", rootless" if engine.get("docker_rootless") else "")
 

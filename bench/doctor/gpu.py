@@ -9,8 +9,7 @@ from typing import Any
 from bench.doctor.fact import Check, at_least
 from bench.errors import PrerequisiteError
 from bench.model import Scenario
-from bench.probes.gpufacts import GpuFacts, GpuHost, read_gpus
-from bench.probes.hostfacts import toolkit_version
+from bench.probes.gpufacts import GpuFacts, GpuHost, read_gpus, toolkit_version
 from bench.runtimes.placement import NUMA_NODE, choose_cpus, choose_gpus, found_gpus
 
 # Either lets Docker's `--gpus` through: the first in every version, the second from Docker 29 on (moby#50228).

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.doctor.fact import Check, absent_modules, gib
 
-_RUN_MODULES = ("httpx", "locust", "prometheus_client", "psutil", "tokenizers")  # the extra `run`
+_RUN_MODULES = ("docker", "httpx", "locust", "prometheus_client", "psutil", "tokenizers")  # the extra `run`
 _DISK_RESERVE_BYTES = 1 << 30  # beside the run's own files: what engines and the system write meanwhile
 _MEMORY_BYTES = 2 << 30  # the suite itself, with a small engine
 

@@ -1,11 +1,15 @@
-"""The GPUs of this host as NVML describes them; on a host without any, the reason."""
+"""The GPUs of this host as NVML describes them, and the toolkit that gives them to containers; None where absent."""
 
 from __future__ import annotations
 
 import importlib
+import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+_TOOL_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +94,14 @@ def sysfs_bus_id(nvml_bus_id: str) -> str:
     """`00000000:0F:00.0` of NVML as the kernel names that folder, `0000:0f:00.0`."""
     domain, _, rest = nvml_bus_id.partition(":")
     return f"{int(domain, 16):04x}:{rest.lower()}"
+
+
+def toolkit_version() -> str | None:
+    """Of NVIDIA's container toolkit on this host: `NVIDIA Container Toolkit CLI version 1.17.8` and a commit."""
+    command = ["nvidia-ctk", "--version"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TOOL_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r"\bversion:?\s+v?(\d+(?:\.\d+)+\S*)", done.stdout)
+    return match[1] if match else None

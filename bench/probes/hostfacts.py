@@ -17,7 +17,7 @@ import psutil
 
 from bench import __version__
 from bench.errors import PrerequisiteError
-from bench.probes.gpufacts import GpuHost, read_gpus
+from bench.probes.gpufacts import GpuHost, read_gpus, toolkit_version
 
 PACKAGES = (
     "locust",
@@ -90,12 +90,6 @@ def _docker_facts() -> dict[str, Any]:
         return dict.fromkeys(DOCKER_FACTS) | engine_facts(client)
     finally:
         client.close()
-
-
-def toolkit_version() -> str | None:
-    """Of NVIDIA's container toolkit on this host: `NVIDIA Container Toolkit CLI version 1.17.8` and a commit."""
-    match = re.search(r"\bversion:?\s+v?(\d+(?:\.\d+)+\S*)", _output(["nvidia-ctk", "--version"]) or "")
-    return match[1] if match else None
 
 
 def _numa_nodes() -> dict[str, str] | None:

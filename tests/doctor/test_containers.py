@@ -42,6 +42,15 @@ def test_a_dockerfile_that_went_away_is_missed(tmp_path):
     assert not checks(scenario)["arm plain: Dockerfile"].ok
 
 
+def test_a_base_that_nothing_makes_is_missed_with_those_that_can_be_made(tmp_path):
+    found = checks(contained(tmp_path, "build: {context: custom, base: {made: debian-of-tomorrow}}"))
+    missing = found["arm plain: base debian-of-tomorrow"]
+    assert (missing.ok, missing.needed) == (False, True)
+    assert "debian-bookworm" in missing.expected
+    made = checks(contained(tmp_path, "build: {context: custom, base: {made: debian-bookworm}}"))
+    assert made["arm plain: base debian-bookworm"].ok
+
+
 @pytest.mark.parametrize(("lock", "ok"), [("a==1 --hash=sha256:00\n", True), ("a>=1\n", False)])
 def test_wheels_come_from_a_lock_that_fixes_every_byte(tmp_path, lock, ok):
     (tmp_path / "s").mkdir()
