@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.container import Prepared
+from bench.container import Build, Prepared
 from bench.dockerhost.line import docker_run_line
 from bench.engines.base import Command
 from bench.errors import InputError, PrerequisiteError
 from bench.model import Arm, Plan, Scenario
 from bench.plan import launch_spec, make_plan, model_path
-from bench.plan.containers import GPU_PLACEHOLDER, PROFILE_PLACEHOLDER, prepare_spec
+from bench.plan.containers import GPU_PLACEHOLDER, PROFILE_PLACEHOLDER, built_tag, prepare_spec
 from bench.runtimes.placement import place
 from bench.scenario import load_scenario
+from bench.scenario.lock import BASE_IMAGE, unpinned
 from bench.scenario.modes import PRESETS
 from bench.secrets import Redactor
 from bench.vocabulary import RuntimeKind
@@ -55,9 +56,31 @@ def _before_the_first_launch(scenario: Scenario, arm: Arm, prepared: Prepared) -
     """How the image comes here, and the step that downloads."""
     if arm.image:
         yield {"name": "pull", "line": shlex.join(["docker", "pull", arm.image])}
+    if arm.build:
+        yield {"name": "build", "line": _build_line(scenario, arm, arm.build)}
     if arm.prepare:
         spec = prepare_spec(scenario, arm, model_path(scenario, arm), prepared)
         yield {"name": "prepare", "line": docker_run_line(spec, Redactor.knowing(spec.env))}
+
+
+def _build_line(scenario: Scenario, arm: Arm, build: Build) -> str:
+    """Without the wheels and files that the run lays beside a copy of the Dockerfile."""
+    base = build.base_image or (f"image-of-{build.base_arm or build.base_made}" if _has_own_base(build) else None)
+    given = {**build.args, **({BASE_IMAGE: base} if base else {})}
+    clean = Redactor.knowing(given)
+    words = [
+        *("env", "DOCKER_BUILDKIT=1", "docker", "build", f"--tag={built_tag(scenario, arm)}"),
+        f"--file={Path(build.context, build.dockerfile)}",
+        *([f"--target={build.target}"] if build.target else []),
+        *(f"--build-arg={name}={value}" for name, value in sorted(clean.env(given).items())),
+        *(f"--secret=id={name},env={name}" for name in build.secrets),
+        build.context,
+    ]
+    return clean.text(shlex.join(words))
+
+
+def _has_own_base(build: Build) -> bool:
+    return bool(build.base_arm or build.base_made)
 
 
 def _secrets(arm: Arm) -> dict[str, list[str]]:
@@ -123,6 +146,4 @@ def _unpinned(scenario: Scenario) -> list[tuple[str, str]]:
     """References without a digest; only container arms have any."""
     if not any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms):
         return []
-    from bench.scenario.lock import unpinned
-
     return unpinned(scenario)

@@ -108,6 +108,14 @@ def test_both_arms_read_the_same_volume_and_only_one_may_write(gpu_plan):
     assert mounts["custom"] == [f"{mounts['nim'][0]},readonly"]
 
 
+def test_how_the_images_come_here_is_shown(gpu_plan):
+    nim, custom = (gpu_plan["arms"][name]["before"] for name in ("nim", "custom"))
+    assert [step["name"] for step in nim] == ["pull", "prepare"]
+    assert nim[0]["line"].startswith("docker pull nvcr.io/nim/meta/llama-3.1-8b-instruct:2.0.12@sha256:")
+    assert [step["name"] for step in custom] == ["build"]
+    assert "DOCKER_BUILDKIT=1 docker build --tag=nimbench/llama-h100-custom:built" in custom[0]["line"]
+
+
 def test_what_a_plan_cannot_know_is_said(gpu_plan):
     notes = "\n".join(gpu_plan["open"])
     assert "1 × NVIDIA H100 80GB HBM3" in notes
