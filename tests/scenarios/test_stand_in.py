@@ -128,7 +128,7 @@ def test_it_serves_like_a_nim_and_stops_when_it_is_told(run, start, free_port):
     container = start("nim-serve", "--threads=1", port=free_port, NIM_LOG_LEVEL="INFO", NIM_SERVED_MODEL_NAME="tiny")
     wait_for(free_port, "/v1/health/ready", 200)
     assert json.loads(get(free_port, "/v1/models")[1])["data"][0]["id"] == "tiny"
-    assert complete(free_port, 8)["usage"]["completion_tokens"] == 8
+    assert [complete(free_port, 8)["usage"]["completion_tokens"] for _ in range(40)] == [8] * 40
     assert "llamacpp:tokens_predicted_total" in get(free_port, "/v1/metrics")[1]
     assert get(free_port, "/metrics")[0] == 200
     for path in ("/v1/version", "/v1/metadata"):
@@ -167,12 +167,10 @@ def test_a_user_of_group_0_may_do_what_the_image_s_own_user_may(run):
     assert run("download-to-cache", user="4321:0")[0] == 0
 
 
-def test_a_volume_of_another_user_is_refused_by_download_and_start(client, run, cache, tiny_image):
-    client.containers.run(tiny_image, ["sh", "-c", f"chmod 755 {CACHE}"], remove=True, volumes=[f"{cache}:{CACHE}"])
-    for verb in ("download-to-cache", "nim-serve"):
-        code, output = run(verb)
-        assert code == 1
+def test_a_volume_of_another_user_is_refused(client, run, cache, tiny_image):
+    client.containers.run(tiny_image, ["touch", f"{CACHE}/mine"], remove=True, volumes=[f"{cache}:{CACHE}"])
     code, output = run("download-to-cache")
+    assert code == 1
     assert "PermissionError: [Errno 13] Permission denied: '/opt/nim/.cache/ngc'" in output
     assert kind_of(output) is FailureKind.CACHE_PERMISSION
 

@@ -21,6 +21,7 @@ class Engine:
     flags: Mapping[str, str | None]  # NIM's word -> the engine's; None = the engine has no such setting
     precisions: Mapping[str, tuple[str, ...]]  # of a profile -> patterns of its files, relative to the hub
     single_file: bool  # the engine is given the file, not its folder
+    connection: str  # nginx's header to it: "" keeps connections, "close" where the engine drops kept ones unannounced
     tokens_metric: str  # counter of generated tokens
     kv_bytes_per_token: int  # of the tiny Llama: 12 layers, keys and values of 4 heads of 64 halves
 
@@ -34,6 +35,7 @@ VLLM = Engine(
     flags={},
     precisions={"bf16": ("hf/*", "*"), "fp16": ("hf/*", "*")},
     single_file=False,
+    connection="",
     tokens_metric="vllm:generation_tokens_total",
     kv_bytes_per_token=_KV_BYTES,
 )
@@ -50,6 +52,7 @@ LLAMACPP = Engine(
     },
     precisions={"q4_0": ("model-q4_0.gguf",), "f16": ("model.gguf",)},
     single_file=True,
+    connection="close",  # kept ones ended up to one request in three with 502
     tokens_metric="llamacpp:tokens_predicted_total",
     kv_bytes_per_token=_KV_BYTES,
 )

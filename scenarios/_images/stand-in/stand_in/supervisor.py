@@ -40,6 +40,7 @@ class Supervisor:
             "engine_port": ENGINE_PORT,
             "profile": profile.id,
             "model": re.sub(r"[^\w./-]", "", model),
+            "connection": engine.connection,
             "notice": NOTICE,
             "version": VERSION,
         }
@@ -56,6 +57,8 @@ class Supervisor:
                 self._die_in_time(engine)
                 time.sleep(LOOK_S)
             ended = engine.poll()
+            if ended is not None:
+                say(f"{self.engine.name} ended with exit code {ended}")
         finally:
             say("Shutting down services...")
             self._end(engine)
