@@ -18,7 +18,6 @@ from typing import TextIO
 import docker
 
 from bench.container import Build, BuildRecord, ImageFacts
-from bench.dockerhost.client import connect
 from bench.dockerhost.errors import docker_errors
 from bench.dockerhost.labels import RUN
 from bench.dockerhost.refusals import refusal_of
@@ -26,7 +25,7 @@ from bench.errors import ArmError, PrerequisiteError
 from bench.events import Event, Progress, silent
 from bench.images.buildkit import NO_CACHE, Steps, environment, find_client, follow
 from bench.images.context import WHEELHOUSE, Staged, argument, staged
-from bench.images.local import image_facts
+from bench.images.local import engine_of, image_facts
 from bench.images.wheelhouse import ensure_wheelhouse
 from bench.scenario.lock import BASE_IMAGE
 from bench.secrets import Redactor
@@ -49,17 +48,18 @@ def build_image(
     client: docker.DockerClient | None = None,
 ) -> tuple[ImageFacts, BuildRecord]:
     """The image under `tag`. `base` becomes BASE_IMAGE and must be on this host; `labels` may not name the run."""
-    engine = client or connect()
     redactor = _redactor(build, arm)
     program = find_client()
     wheels = _wheels(build, progress)
     with staged(build, wheels, tag) as stage, _opened(log_path) as log:
-        work = _Work(arm=arm, build=build, stage=stage, redactor=redactor, log=log, log_path=log_path, engine=engine)
+        work = _Work(arm=arm, build=build, stage=stage, redactor=redactor, log=log, log_path=log_path, client=client)
         argv = _command(program.program, build, stage, tag, base, labels or {})
         steps, wall_s = work.run([*argv[:-1], NO_CACHE, argv[-1]] if no_cache else argv, progress)
         again, cached_s = work.run(argv, silent)
+    with engine_of(client) as engine, docker_errors("look at the built image", arm):
+        facts, version = image_facts(engine, tag), engine.version()["Version"]
     record = BuildRecord(
-        tool=f"{program.tool}, in engine {engine.version()['Version']}",
+        tool=f"{program.tool}, in engine {version}",
         args=redactor.env(build.args),
         base=_base_fact(build, base),
         dockerfile_sha256=stage.dockerfile_sha256,
@@ -70,7 +70,7 @@ def build_image(
         wheelhouse_files=stage.wheelhouse_files,
         wheelhouse_bytes=stage.wheelhouse_bytes,
     )
-    return image_facts(engine, tag), record
+    return facts, record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class _Work:
     redactor: Redactor
     log: TextIO
     log_path: Path
-    engine: docker.DockerClient
+    client: docker.DockerClient | None
 
     def run(self, argv: list[str], progress: Progress) -> tuple[Steps, float]:
         """Steps and seconds; ArmError with the failing step's last lines."""
@@ -101,8 +101,8 @@ class _Work:
         self.log.flush()
         if code:
             if steps.failed is None:  # no step is to blame: was it the engine?
-                with docker_errors("build the image", self.arm):
-                    self.engine.ping()
+                with engine_of(self.client) as engine, docker_errors("build the image", self.arm):
+                    engine.ping()
             raise self.failure(steps, f"DOCKER_BUILDKIT=1 {line}")
         return steps, time.monotonic() - began_s
 

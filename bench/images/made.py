@@ -17,11 +17,10 @@ import docker.errors
 
 from bench.cache import cache_folder, locked
 from bench.container import ImageFacts
-from bench.dockerhost.client import connect
-from bench.dockerhost.errors import arm_error, docker_errors
+from bench.dockerhost.errors import docker_errors
 from bench.errors import InputError, PrerequisiteError
 from bench.events import Event, Progress, silent
-from bench.images.local import image_facts
+from bench.images.local import engine_of, image_facts
 
 LABEL = "org.nimbench.made"
 ERROR_LINES = 6
@@ -34,12 +33,12 @@ def ensure_made(
     """The image of this recipe, made when the engine does not have it. `folder` is the scenario's."""
     recipe = recipe_of(name, folder)
     tag = made_tag(name, recipe)
-    engine = client or connect()
-    with locked(cache_folder() / "images" / f"{tag.replace('/', '-').replace(':', '-')}.lock"):
+    lock = cache_folder() / "images" / f"{tag.replace('/', '-').replace(':', '-')}.lock"
+    with locked(lock), engine_of(client) as engine:
         if not _is_here(engine, tag):
             progress(Event("run", f"making the image {name} on this host, once", {"image": tag}))
             _make(engine, recipe, tag, name)
-    return image_facts(engine, tag)
+        return image_facts(engine, tag)
 
 
 def recipe_of(name: str, folder: str) -> Path:
@@ -77,9 +76,9 @@ def _make(engine: docker.DockerClient, recipe: Path, tag: str, name: str) -> Non
             said = engine.api.import_image_from_file(
                 str(tar), repository=repository, tag=version, changes=[f"LABEL {LABEL}={name}", 'CMD ["/bin/sh"]']
             )
-    last = json.loads(str(said).strip().splitlines()[-1])
-    if "error" in last:
-        raise arm_error(f"import the image {name}", None, docker.errors.APIError(str(last["error"])))
+            last = json.loads(str(said).strip().splitlines()[-1])
+            if "error" in last:  # the engine says so in its stream, with a status of 200
+                raise docker.errors.APIError("import", explanation=str(last["error"]))
 
 
 def _run(recipe: Path, tar: Path) -> None:
