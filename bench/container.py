@@ -184,6 +184,7 @@ class Prepared:
     gpus: tuple[str, ...] = ()  # UUIDs
     server_cpus: str | None = None  # a cpuset list
     client_cpus: str | None = None
+    tokenizer: str | None = None  # path of a tokenizer.json copied out of the weights
     run_id: str | None = None
 
 

@@ -14,7 +14,7 @@ from bench.secrets import Redactor
 from bench.store.reader import RunData
 from bench.store.records import scenario_document
 from bench.store.writer import RunWriter, open_run
-from bench.vocabulary import RunStatus, Severity
+from bench.vocabulary import RunStatus, RuntimeKind, Severity
 
 _MOST_DIFFERENCES = 5
 
@@ -33,7 +33,7 @@ def reopen(data: RunData, scenario: Scenario, model_files: Mapping[str, str]) ->
     """A writer for the rest of the run; InputError when what would be measured is not what was measured."""
     run = data.run
     redactor = Redactor.knowing(*(arm.env for arm in scenario.arms))
-    host = host_facts()
+    host = host_facts(containers=any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms))
     changed = [
         *_changed(scenario_document(run.scenario, redactor), scenario_document(scenario, redactor), "scenario"),
         *differences(run.versions, versions(), sorted({*run.versions, *versions()})),

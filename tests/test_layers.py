@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "preparing": LAYER_4 | {"plan"},  # images, weights and profiles, before the first launch
     **dict.fromkeys(("plan", "doctor", "calibration", "resuming"), LAYER_4),
     "launching": LAYER_4 | {"plan"},  # the flow of one launch
-    "measure": LAYER_4 | {"plan", "calibration", "launching"},  # the flow of a run
+    "measure": LAYER_4 | {"plan", "calibration", "launching", "preparing"},  # the flow of a run
     "analysis": LAYER_2,
     "report": LAYER_2 | {"analysis"},
     "imports": LAYER_2,

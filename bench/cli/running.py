@@ -31,7 +31,7 @@ from bench.scenario import load_scenario
 from bench.secrets import REDACTED
 from bench.store.reader import RunData, load_run
 from bench.store.writer import RunWriter, create_run
-from bench.vocabulary import RunStatus
+from bench.vocabulary import RunStatus, RuntimeKind
 
 DEFAULT_SCENARIO = "demo"
 
@@ -94,7 +94,14 @@ def _new_job(name: str | None, mode: str | None, sets: tuple[str, ...], results:
     def open_folder(files: dict[str, str]) -> RunWriter:
         origin = {"tool": "nimbench", "mode": mode, "sets": list(sets), **project_commit()}
         folder = Path(results).absolute()
-        writer = create_run(folder, scenario, plan, host=host_facts(), versions=versions(), origin=origin)
+        writer = create_run(
+            folder,
+            scenario,
+            plan,
+            host=host_facts(containers=any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms)),
+            versions=versions(),
+            origin=origin,
+        )
         _hold(writer.folder)
         writer.update(model_files=files)
         return writer

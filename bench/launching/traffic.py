@@ -51,7 +51,7 @@ def _with_its_log(attempt: Attempt, spec: LaunchSpec, running: Running, error: A
 
 def _job(attempt: Attempt, running: Running) -> LoadJob:
     scenario = attempt.scenario
-    tokenizer = tokenizer_location(scenario.model, scenario.folder)
+    tokenizer = attempt.prepared.tokenizer or tokenizer_location(scenario.model, scenario.folder)
     started_ns = running.marks_ns().get(Mark.PROCESS_STARTED)
     return LoadJob(
         url=running.url,

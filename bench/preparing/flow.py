@@ -14,6 +14,7 @@ from bench.preparing.alignment import dry_run_alignment
 from bench.preparing.bring import bring_weights
 from bench.preparing.images import prepare_images
 from bench.preparing.profiles import resolve_profiles
+from bench.preparing.tokenizer import fetch_tokenizer
 from bench.preparing.weights import check_weights
 from bench.runtimes.placement import place
 from bench.store.writer import RunWriter
@@ -50,6 +51,9 @@ def prepare(scenario: Scenario, writer: RunWriter, progress: Progress) -> Prepar
     facts["profiles"] = profiles
     facts["brought"] = bring_weights(scenario, arms, models, prepared, logs, progress)
     facts["weights_verified"] = check_weights(scenario, arms, models, prepared, progress)
+    tokenizer = fetch_tokenizer(scenario, arms, models, prepared, progress)
+    prepared = replace(prepared, tokenizer=tokenizer)
+    facts["tokenizer"] = {"sha256": Path(tokenizer).stem, "from": "weights"} if tokenizer else None
     facts["alignment"] = dry_run_alignment(scenario, arms, models, prepared, progress)
     writer.update(prepared={name: value for name, value in facts.items() if value})
     return prepared
