@@ -52,6 +52,7 @@ def aligned_text(scenario: Scenario, found: dict[str, Any]) -> str:
         raise InputError("the scenario's file is not where it was", where=str(path))
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)  # as the scenarios of this project are written
     document = yaml.load(path.read_text(encoding="utf-8"))
     for arm, one in found.items():
         document["arms"][arm]["args"] = own_args(one["aligned"], scenario.serve_args)

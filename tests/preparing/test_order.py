@@ -10,8 +10,8 @@ from bench.container import Build
 from bench.errors import InputError
 from bench.model import Arm, Scenario
 from bench.preparing.images import in_build_order
+from bench.scenario import load_scenario
 from bench.vocabulary import RuntimeKind, Side
-from tests.synthetic import make_scenario
 
 
 def arm(name: str, base: str | None = None) -> Arm:
@@ -20,7 +20,7 @@ def arm(name: str, base: str | None = None) -> Arm:
 
 
 def of(*arms: Arm) -> Scenario:
-    return replace(make_scenario(), arms=arms)
+    return replace(load_scenario("demo"), arms=arms)
 
 
 def test_an_image_comes_after_the_one_that_it_is_built_from():
