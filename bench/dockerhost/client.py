@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def connect(environ: Mapping[str, str] = os.environ, *, timeout_s: int = TIMEOUT
     """A docker.DockerClient of this host's engine; PrerequisiteError says what is in the way."""
     url = endpoint(environ)
     refuse_remote(url)
+    refuse_silence(url)
     try:
         client = docker.DockerClient(base_url=url, version="auto", timeout=timeout_s)
     except (docker.errors.DockerException, OSError) as error:
@@ -75,6 +77,16 @@ def refuse_remote(url: str) -> None:
         )
 
 
+def refuse_silence(url: str) -> None:
+    """Asked without the SDK, which wraps the reason in three others."""
+    path = url.removeprefix("http+").removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path if path.startswith("/") else f"/{path}")
+        except OSError as error:
+            raise unreachable(url, error) from error
+
+
 def refuse_unfit(version: Mapping[str, Any]) -> None:
     """Another engine behind Docker's interface, or one that is too old for what we ask of it."""
     names = [str(part.get("Name", "")) for part in version.get("Components") or ()]
@@ -97,13 +109,12 @@ def refuse_unfit(version: Mapping[str, Any]) -> None:
 
 def unreachable(url: str, error: BaseException) -> PrerequisiteError:
     """Nothing listens, or we may not talk to it."""
-    text = said_by(error)
-    if "Permission denied" in text or "PermissionError" in text:
+    if isinstance(error, PermissionError):
         repair = (
             "Join the group that owns the socket (`sudo usermod -aG docker $USER`, then log in again), or use sudo."
         )
         return PrerequisiteError("the Docker Engine's socket may not be opened by this user", where=url, repair=repair)
-    return PrerequisiteError("no Docker Engine answers", where=url, got=text, repair=START_REPAIR)
+    return PrerequisiteError("no Docker Engine answers", where=url, got=said_by(error), repair=START_REPAIR)
 
 
 def engine_facts(client: Any) -> dict[str, Any]:

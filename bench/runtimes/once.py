@@ -16,7 +16,7 @@ from bench.dockerhost.errors import DOCKER_FAULTS, docker_errors
 from bench.dockerhost.line import docker_run_line
 from bench.errors import ArmError
 from bench.runtimes.docker_create import create_container, redactor_of
-from bench.runtimes.docker_log import pieces, stamped_lines
+from bench.runtimes.docker_log import frames_of, pieces, stamped_lines
 from bench.secrets import Redactor
 from bench.vocabulary import FailureKind
 
@@ -31,7 +31,7 @@ class Finished:
     """How it ended."""
 
     exit_code: int
-    output: str  # stdout and stderr in the order of their lines, redacted; the last OUTPUT_CHARACTERS
+    output: str  # stdout and stderr as Docker read them, redacted; the last OUTPUT_CHARACTERS
     oom: bool
     wall_s: float
 
@@ -91,7 +91,7 @@ class Output:
     """A thread that reads what the container prints, and tells each line."""
 
     def __init__(self, client: Any, container: str, redactor: Redactor, on_line: Callable[[str], None] | None) -> None:
-        self._stream = client.api.logs(container, stdout=True, stderr=True, stream=True, follow=True, timestamps=True)
+        self._frames = frames_of(client.api, container)
         self._redactor, self._on_line = redactor, on_line
         self._lines: deque[str] = deque()
         self._characters = 0
@@ -108,7 +108,7 @@ class Output:
 
     def _read(self) -> None:
         with contextlib.suppress(*DOCKER_FAULTS):  # who asks for the state meets the same fault, and tells it
-            for _, words in stamped_lines(self._stream):
+            for _, words in stamped_lines(self._frames):
                 for line in pieces(self._redactor.text(words), limit=None):
                     self._keep(line)
 
