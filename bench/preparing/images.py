@@ -39,9 +39,13 @@ def prepare_images(
     records: dict[str, ImageRecord] = {}
     bases: set[str] = set()
     for arm in in_build_order(scenario):
-        records[arm.name] = (
-            _built(scenario, arm, records, bases, logs, progress) if arm.build else _pulled(scenario, arm, progress)
-        )
+        known = _still_here(before.get(arm.name))
+        if known is not None:
+            records[arm.name] = known
+        elif arm.build:
+            records[arm.name] = _built(scenario, arm, records, bases, logs, progress)
+        else:
+            records[arm.name] = _pulled(scenario, arm, progress)
         keep({**before, **records})
     if scenario.coldstart.image_absent is ImageAbsent.ONCE and scenario.registry and not before:
         records = _pull_again(scenario, records, bases, progress)
@@ -64,6 +68,14 @@ def in_build_order(scenario: Scenario) -> Iterator[Arm]:
             yield arm
             done.add(arm.name)
         waiting = [arm for arm in waiting if arm.name not in done]
+
+
+def _still_here(record: ImageRecord | None) -> ImageRecord | None:
+    """The image with which a run began, where this host still has it: a run that goes on builds nothing again."""
+    if record is None:
+        return None
+    with closing(connect()) as client:
+        return record if _here(client, record.facts.id) else None
 
 
 def _built(
