@@ -12,6 +12,7 @@ import docker.errors
 
 from bench.dockerhost.errors import DOCKER_FAULTS, said_by
 from bench.runtimes.base import Exit
+from bench.runtimes.oom import was_oom_killed
 
 SIGNAL_BASE = 128  # an exit code above it is a signal's number, by the shells' convention
 PATIENCE_S = 2.0  # an engine that restarts and keeps its containers (live-restore) answers again
@@ -48,7 +49,7 @@ class Watch:
         while True:
             try:
                 self._api.wait(self._container)  # as long as it runs
-                return exit_of(self._api.inspect_container(self._container)["State"])
+                return exit_of(self._container, self._api.inspect_container(self._container)["State"])
             except docker.errors.NotFound:
                 return Exit(command="engine", code=None, signal=None, error="the container was removed from outside")
             except DOCKER_FAULTS as error:
@@ -66,7 +67,7 @@ class Watch:
         return True
 
 
-def exit_of(state: Mapping[str, Any]) -> Exit:
+def exit_of(container: str, state: Mapping[str, Any]) -> Exit:
     """Docker's State of an ended container."""
     code = int(state.get("ExitCode") or 0)
     number = code - SIGNAL_BASE if code - SIGNAL_BASE in _SIGNALS else None
@@ -74,6 +75,6 @@ def exit_of(state: Mapping[str, Any]) -> Exit:
         command="engine",
         code=None if number else code,
         signal=number,
-        oom=bool(state.get("OOMKilled")),
+        oom=was_oom_killed(container, state),
         error=str(state.get("Error") or "") or None,
     )

@@ -63,7 +63,7 @@ def describe(exited: Exit | None) -> str:
         return "the container engine went away"
     if exited.oom:
         code = "" if exited.code is None else f", then {exited.command} ended with exit code {exited.code}"
-        return f"the kernel killed it for want of memory, at its container's limit{code}"
+        return f"the kernel killed it for want of memory{code}"
     if exited.signal in _SIGNALS:
         return f"{exited.command} was ended by {signal.Signals(exited.signal).name}"
     if exited.code is None:

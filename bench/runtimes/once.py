@@ -17,6 +17,7 @@ from bench.dockerhost.line import docker_run_line
 from bench.errors import ArmError
 from bench.runtimes.docker_create import create_container, redactor_of
 from bench.runtimes.docker_log import frames_of, pieces, stamped_lines
+from bench.runtimes.oom import was_oom_killed
 from bench.secrets import Redactor
 from bench.vocabulary import FailureKind
 
@@ -55,7 +56,7 @@ def run_once(
         return Finished(
             exit_code=int(state["ExitCode"]),
             output=output.text(),
-            oom=bool(state.get("OOMKilled")),
+            oom=was_oom_killed(container, state),
             wall_s=time.monotonic() - begun,
         )
     finally:
