@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 
 from bench.dockerhost.labels import RUN
+from bench.errors import PrerequisiteError
 
 requires_docker = pytest.mark.usefixtures("docker_engine")
 BUSYBOX = ("/bin/busybox", "/usr/bin/busybox")
@@ -51,14 +52,13 @@ def absent(what: str) -> None:
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[Any]:
-    """The engine's client, asked directly: `connect()` of bench is itself under test."""
-    import docker
+    """Whatever engine bench itself would use."""
+    from bench.dockerhost.client import connect
 
     try:
-        client = docker.from_env(timeout=60)
-        client.ping()
-    except (docker.errors.DockerException, OSError) as error:
-        absent(f"no Docker Engine answers ({error})")
+        client = connect(timeout_s=60)
+    except PrerequisiteError as error:
+        absent(str(error).replace("\n", ";"))
     yield client
     client.close()
 

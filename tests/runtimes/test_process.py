@@ -15,9 +15,8 @@ from dataclasses import replace
 import pytest
 
 from bench.engines.base import Command
-from bench.errors import ArmError, PrerequisiteError
+from bench.errors import ArmError
 from bench.events import silent
-from bench.runtimes import start
 from bench.runtimes.ready import wait_ready
 from bench.vocabulary import FailureKind, Mark, RuntimeKind
 from tests.runtimes.arms import (
@@ -242,12 +241,6 @@ with started(spec_of(python_command({DAEMON!r}, sys.argv[1] + "/daemon"), python
         parent.kill()
         parent.wait()
     assert until(lambda: not any(map(is_alive, pids)), limit_s=2.0)  # the bound is the requirement
-
-
-def test_a_container_arm_says_that_this_version_has_no_containers(tmp_path):
-    arm = an_arm(runtime=RuntimeKind.DOCKER, image="some/image")
-    with pytest.raises(PrerequisiteError, match="container"):
-        start(spec_of(), arm, t0_ns=0, log_path=tmp_path / "log", scratch=tmp_path)
 
 
 def test_an_endpoint_is_never_stopped(tmp_path):
