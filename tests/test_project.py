@@ -61,6 +61,18 @@ def test_build_backend_is_the_locked_one() -> None:
     assert PROJECT["build-system"]["requires"] == EXTRAS["build"]
 
 
+# Inside containers these are places of the image, the same on every machine.
+OF_CONTAINERS = ("--find-links=/wheelhouse", "/root/.cache")
+
+
+def outside_of_containers(name: str, text: str) -> str:
+    """What a scenario's text says of the machine that runs it."""
+    if name.startswith("scenarios/"):
+        for words in OF_CONTAINERS:
+            text = text.replace(words, "")
+    return text
+
+
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout: no list of tracked files")
 @pytest.mark.parametrize(
     ("kind", "words"),
@@ -71,7 +83,7 @@ def test_no_tracked_file_names_what_belongs_to_one_machine(kind: str, words: lis
         f"{name}: {word}"
         for name, text in tracked_texts().items()
         for word in words
-        if re.search(rf"(?<![\w.~}}$-]){re.escape(word)}", text)
+        if re.search(rf"(?<![\w.~}}$-]){re.escape(word)}", outside_of_containers(name, text))
     ]
     assert not found, f"{kind} in {found}"
 

@@ -17,7 +17,7 @@ from tests.test_doctor import PLAIN_HOP, free_base
         (TEXT.replace("duration: 5s", "duration: 5"), "wrong unit"),
         ("", "the file is empty"),
         (bomb(), "grows without end"),
-        (TEXT.replace("engine: llamacpp, ", "engine: sglang, "), "no engine is called 'sglang'"),
+        (TEXT.replace("engine: llamacpp, ", "engine: tgi, "), "no engine is called 'tgi'"),
     ],
     ids=["unknown key", "wrong unit", "empty YAML", "YAML bomb", "unknown engine"],
 )
