@@ -48,6 +48,7 @@ def _settings(settings: Container) -> Iterator[str]:
         yield "--read-only"
     if settings.memory_bytes:
         yield f"--memory={settings.memory_bytes}"
+        yield f"--memory-swap={settings.memory_bytes}"  # Docker would else allow as much again of swap
 
 
 def _command(spec: ContainerSpec) -> Iterator[str]:
