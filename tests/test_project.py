@@ -62,7 +62,7 @@ def test_build_backend_is_the_locked_one() -> None:
 
 
 # Inside containers these are places of the image, the same on every machine.
-OF_CONTAINERS = (f"{INDEX_OPTIONS[-1]}=/wheelhouse", f"{MACHINE_PATHS[1]}.cache")
+OF_CONTAINERS = (f"{INDEX_OPTIONS[2]}=/wheelhouse", f"{MACHINE_PATHS[1]}.cache")
 
 
 def outside_of_containers(name: str, text: str) -> str:
