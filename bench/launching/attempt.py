@@ -129,7 +129,11 @@ class Attempt:
     def died(self, spec: LaunchSpec, running: Running, when: str) -> ArmError:
         """The arm's end in words, with its last ones."""
         error = arm_error(running, spec, "nothing", since_s(self.t0_ns, now_ns()))
-        text = f"arm {self.arm.name!r} died {when}: {error.text}"
+        return self.named(error, f" died {when}")
+
+    def named(self, error: ArmError, when: str = "") -> ArmError:
+        """The error with the arm that it is about."""
+        text = f"arm {self.arm.name!r}{when}: {error.text}"
         return ArmError(error.kind, text, repair=error.repair, command=error.command, log_tail=error.log_tail)
 
     def say(self, stage: str, text: str) -> None:

@@ -21,7 +21,10 @@ def wait_serving(attempt: Attempt, spec: LaunchSpec, running: Running, probe: Pr
     """PORT_OPEN, READY and FIRST_TOKEN; ArmError when one of them never comes."""
     first_token = FirstToken(probe)
     try:
-        marks = wait_ready(running, spec, attempt.progress)
+        try:
+            marks = wait_ready(running, spec, attempt.progress)
+        except ArmError as error:
+            raise attempt.named(error) from error
         first_token.hurry()
         first_ns = first_token.wait(FIRST_TOKEN_TIMEOUT_S, lambda: running.exited() is None)
     finally:

@@ -34,8 +34,17 @@ def expected_s(scenario: Scenario, launches: tuple[PlannedLaunch, ...]) -> float
 def _launch_s(scenario: Scenario, arm: Arm) -> float:
     load = scenario.load
     stages_s = sum(load.ramp_s + load.warmup_s + (stage.duration_s or 0.0) + _DRAIN_S for stage in load.stages)
-    start_s = 0.0 if arm.url else _START_S.get(arm.engine, _START_OTHER_S) + _STOP_S
+    start_s = 0.0 if arm.url else _START_S.get(_starting_engine(scenario, arm), _START_OTHER_S) + _STOP_S
     return start_s + load.rounds * stages_s + scenario.launches.cooldown_s
+
+
+def _starting_engine(scenario: Scenario, arm: Arm) -> str:
+    """An image built from another arm's starts what that one starts: a stand-in is not as slow as a NIM."""
+    seen = {arm.name}
+    while arm.build and arm.build.base_arm and arm.build.base_arm not in seen:
+        seen.add(arm.build.base_arm)
+        arm = arm_of(scenario, arm.build.base_arm)
+    return arm.engine
 
 
 def launch_bytes(scenario: Scenario) -> int:
