@@ -13,13 +13,13 @@ import click
 from ruamel.yaml import YAML
 
 from bench.cli.choices import scenario_choices
+from bench.cli.interrupts import Interrupts
 from bench.cli.progress import PlainLines
-from bench.engines.flags import flags
-from bench.errors import InputError
+from bench.engines.flags import groups
 from bench.model import Scenario
 from bench.preparing.aligning import align
 from bench.scenario import load_scenario
-from bench.scenario.loading import FILE_NAME
+from bench.scenario.loading import locate
 
 # The adapter of the custom arm says these itself.
 OWN_FLAGS = ("--served-model-name", "--max-model-len", "--host", "--port", "--model")
@@ -34,22 +34,20 @@ def command(scenario: str, mode: str | None, sets: tuple[str, ...], as_json: boo
     The NIM's image is pulled where it is not here; `nim-serve --dry-run` loads no weights.
     """
     question = load_scenario(scenario, mode=mode, sets=sets)
-    found = align(question, PlainLines(sys.stderr))
+    with Interrupts().installed():  # what runs in a container ends with us
+        found = align(question, PlainLines(sys.stderr))
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    click.echo(aligned_text(question, found), nl=False)
+    click.echo(aligned_text(locate(scenario), question, found), nl=False)
     for arm, one in found.items():
         for kind in ("edits", "differences"):
             for text in one[kind]:
                 click.echo(f"nimbench: {arm}: {kind[:-1]}: {text}", err=True)
 
 
-def aligned_text(scenario: Scenario, found: dict[str, Any]) -> str:
+def aligned_text(path: Path, scenario: Scenario, found: dict[str, Any]) -> str:
     """scenario.yaml with its comments, only `args` of the custom arms replaced."""
-    path = Path(scenario.folder, FILE_NAME)
-    if not path.is_file():
-        raise InputError("the scenario's file is not where it was", where=str(path))
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)  # as the scenarios of this project are written
@@ -63,9 +61,6 @@ def aligned_text(scenario: Scenario, found: dict[str, Any]) -> str:
 
 def own_args(aligned: Sequence[str], serve_args: Sequence[str]) -> list[str]:
     """Of the NIM's arguments those that the custom arm does not get anyway."""
-    shared = flags(serve_args)
-    return [
-        name if value is None else f"{name}={value}"
-        for name, value in flags(aligned).items()
-        if name not in OWN_FLAGS and shared.get(name, ...) != value
-    ]
+    shared = groups(serve_args)
+    wanted = [group for group in groups(aligned) if group[0] not in OWN_FLAGS and group not in shared]
+    return [word for group in wanted for word in (["=".join(group)] if len(group) == 2 else group)]

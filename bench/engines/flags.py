@@ -23,6 +23,18 @@ def flags(words: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
+def groups(words: Iterable[str]) -> list[tuple[str, ...]]:
+    """Each flag with its values, in order, repeated ones too; what stands alone before the first flag is left out."""
+    found: list[list[str]] = []
+    for word in words:
+        if word.startswith("-") and not _NUMBER.match(word):
+            name, is_joined, value = word.partition("=")
+            found.append([name, value] if is_joined else [name])
+        elif found:
+            found[-1].append(word)
+    return [tuple(group) for group in found]
+
+
 def differences(one: Iterable[str], other: Iterable[str]) -> list[str]:
     """Each flag on which two command lines differ, in words; a flag that is not given leaves the engine's default."""
     left, right = flags(one), flags(other)

@@ -39,7 +39,7 @@ def prepare_images(
     records: dict[str, ImageRecord] = {}
     bases: set[str] = set()
     for arm in in_build_order(scenario):
-        known = _still_here(before.get(arm.name))
+        known = _still_here(before.get(arm.name), progress)
         if known is not None:
             records[arm.name] = known
         elif arm.build:
@@ -47,10 +47,9 @@ def prepare_images(
         else:
             records[arm.name] = _pulled(scenario, arm, progress)
         keep({**before, **records})
-    if scenario.coldstart.image_absent is ImageAbsent.ONCE and scenario.registry and not before:
+    if scenario.coldstart.image_absent is ImageAbsent.ONCE and scenario.registry:
         records = _pull_again(scenario, records, bases, progress)
     _require_same(before, records)
-    records = {name: replace(before.get(name, record), facts=record.facts) for name, record in records.items()}
     keep(records)
     return records
 
@@ -70,12 +69,17 @@ def in_build_order(scenario: Scenario) -> Iterator[Arm]:
         waiting = [arm for arm in waiting if arm.name not in done]
 
 
-def _still_here(record: ImageRecord | None) -> ImageRecord | None:
-    """The image with which a run began, where this host still has it: a run that goes on builds nothing again."""
+def _still_here(record: ImageRecord | None, progress: Progress) -> ImageRecord | None:
+    """The image with which a run began, here or in its registry: a run that goes on builds nothing again."""
     if record is None:
         return None
     with closing(connect()) as client:
-        return record if _here(client, record.facts.id) else None
+        if _here(client, record.facts.id):
+            return record
+    if record.push is None:
+        return None
+    facts, pull = pull_image(record.facts.reference, arm="resumed", progress=progress)  # it was removed to be pulled
+    return replace(record, facts=facts, pull=pull)
 
 
 def _built(
@@ -166,7 +170,9 @@ def _pull_again(
     Removing the image alone would measure nothing: as long as the build cache or the base holds a layer, the engine
     says "Already exists" and downloads none of it (seen with engine 20.10.24).
     """
-    pushed = {name: record for name, record in records.items() if record.push}
+    pushed = {name: record for name, record in records.items() if record.push and record.pull is None}
+    if not pushed:
+        return records
     progress(Event("run", f"removing the images of {', '.join(pushed)}, their bases and the build cache"))
     for name, record in pushed.items():
         assert record.push is not None

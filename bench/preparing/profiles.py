@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bench.container import Prepared
 from bench.dockerhost.line import docker_run_line
+from bench.engines.nim_facts import generation
 from bench.engines.profiles import Listing, choose_profile, parse_listing
 from bench.errors import ArmError
 from bench.events import Event, Progress
@@ -49,9 +50,9 @@ def resolve_profiles(
 
 def list_profiles(scenario: Scenario, arm: Arm, model: str | None, prepared: Prepared) -> Listing:
     """What the image says it can run here."""
-    spec = replace(
-        prepare_spec(scenario, arm, model, prepared), argv=(LIST,)
-    )  # a NIM 1.x asks NGC for its list: a preparation
+    spec = replace(prepare_spec(scenario, arm, model, prepared), argv=(LIST,))
+    if generation(prepared.images.get(arm.name)) != "1.x":
+        spec = replace(spec, secrets=())  # only a NIM 1.x asks NGC for its list
     finished = run_once(spec, arm=arm.name, timeout_s=TIMEOUT_S)
     if finished.exit_code != 0:
         raise step_error(arm, LIST, finished, docker_run_line(spec, Redactor.knowing(arm.env)))

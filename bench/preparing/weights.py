@@ -30,7 +30,7 @@ def check_weights(
     arm = next((one for one in arms if one.name == weights.from_arm), arms[0])
     progress(Event("run", f"hashing the weights in {weights.path}"))
     paths = {f"{weights.path.rstrip('/')}/{name}": name for name in weights.sha256}
-    # no key, no GPU, no network and no write: it only reads
+    # no key, no GPU and no write: it only reads
     spec = replace(
         prepare_spec(scenario, arm, models[arm.name], prepared),
         entrypoint=("sha256sum",),

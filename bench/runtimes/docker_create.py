@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import docker.types
 
 from bench.container import Container, ContainerSpec, Mount
 from bench.dockerhost.creator import creator
+from bench.dockerhost.errors import DOCKER_FAULTS
 from bench.dockerhost.labels import PID
 from bench.errors import PrerequisiteError
 from bench.secrets import Redactor
@@ -30,17 +33,26 @@ def create_container(client: docker.DockerClient, spec: ContainerSpec) -> str:
             ensure_volume(client, mount.volume, spec.labels)
         elif mount.path and not Path(mount.path).exists():
             raise PrerequisiteError("a folder that the container mounts is not there", where=mount.path)
-    made = client.api.create_container(
-        spec.image,
-        command=list(spec.argv) or None,
-        entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
-        environment={**spec.env, **secret_env(spec)},
-        user=spec.settings.user,
-        labels={**spec.labels, PID: creator()},
-        name=spec.name,
-        ports=[spec.port] if is_published(spec) else None,
-        host_config=client.api.create_host_config(**host_options(spec)),
-    )
+    name = spec.name or f"nimbench-{secrets.token_hex(8)}"
+    try:
+        made = client.api.create_container(
+            spec.image,
+            command=list(spec.argv) or None,
+            entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
+            environment={**spec.env, **secret_env(spec)},
+            user=spec.settings.user,
+            labels={**spec.labels, PID: creator()},
+            name=name,
+            ports=[spec.port] if is_published(spec) else None,
+            host_config=client.api.create_host_config(**host_options(spec)),
+        )
+    except docker.errors.APIError:
+        raise  # the engine has made none
+    except BaseException:
+        # an interrupt between the engine's making it and our learning its id: the name is all that we know of it
+        with contextlib.suppress(*DOCKER_FAULTS):
+            client.api.remove_container(name, force=True, v=True)
+        raise
     return str(made["Id"])
 
 

@@ -34,7 +34,7 @@ def load_scenario(
     name_or_path: str, *, mode: str | None = None, sets: Sequence[str] = (), use_lock: bool = True
 ) -> Scenario:
     """The scenario of that name (a folder under scenarios/) or at that path, with every default and tag resolved."""
-    path = _locate(name_or_path)
+    path = locate(name_or_path)
     document = apply_sets(apply_mode(read_document(path), mode), sets)
     shape, problems = validate(document.data)
     problems = [*document.problems, *problems]
@@ -48,7 +48,7 @@ def load_scenario(
 
 def find_lock(name_or_path: str) -> Path:
     """Where the lock of that scenario is, or would be."""
-    return lock_path(_locate(name_or_path))
+    return lock_path(locate(name_or_path))
 
 
 def find_scenarios() -> list[Found]:
@@ -77,7 +77,7 @@ def _roots() -> list[Path]:
     return [root for root in dict.fromkeys(candidates) if root.is_dir()]
 
 
-def _locate(name_or_path: str) -> Path:
+def locate(name_or_path: str) -> Path:
     """The YAML file meant: a name comes before a folder of the same name."""
     path = Path(name_or_path)
     is_path = len(path.parts) != 1 or path.suffix in (".yaml", ".yml")

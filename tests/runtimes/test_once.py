@@ -49,3 +49,20 @@ def test_a_step_whose_program_is_missing_is_named(tiny_image, run_id):
     with pytest.raises(ArmError) as caught:
         run_once(container_spec(tiny_image, run_id, argv=("list-model-profiles",)), arm="tiny", timeout_s=5)
     assert caught.value.kind is FailureKind.ENTRYPOINT_MISSING
+
+
+def test_an_interrupt_while_the_engine_creates_leaves_no_container(client, tiny_image, run_id, monkeypatch):
+    """The engine has made it, and its answer never reaches us."""
+    import docker.api.client
+
+    real = docker.api.client.APIClient.create_container
+
+    def interrupted(*args, **kwargs):
+        real(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(docker.api.client.APIClient, "create_container", interrupted)
+    spec = container_spec(tiny_image, run_id, "true")
+    with pytest.raises(KeyboardInterrupt):
+        run_once(spec, arm="a", timeout_s=10)
+    assert client.containers.list(all=True, filters={"label": f"{RUN}={run_id}"}) == []
