@@ -2,6 +2,7 @@
 
 The log holds both builds, redacted. Secrets reach a build as BuildKit secrets only: a step may read
 /run/secrets/NAME with `RUN --mount=type=secret,id=NAME`, and no layer, history or log keeps the value.
+An earlier build that loses its name to this one stays: a run that lives, or is resumed, starts it by its id.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ def build_image(
     redactor = _redactor(build, arm)
     program = find_client()
     wheels = _wheels(build, progress)
-    before = _built_before(tag, client)
     with staged(build, wheels, tag) as stage, _opened(log_path) as log:
         work = _Work(arm=arm, build=build, stage=stage, redactor=redactor, log=log, log_path=log_path, client=client)
         argv = _command(program.program, build, stage, tag, base, labels or {})
@@ -59,8 +59,6 @@ def build_image(
         again, cached_s = work.run(argv, silent)
     with engine_of(client) as engine, docker_errors("look at the built image", arm):
         facts, version = image_facts(engine, tag), engine.version()["Version"]
-        if before not in (None, facts.id):
-            _forget(engine, str(before))
     record = BuildRecord(
         tool=f"{program.tool}, in engine {version}",
         args=redactor.env(build.args),
@@ -158,20 +156,6 @@ def _wheels(build: Build, progress: Progress) -> Path | None:
     if build.wheelhouse is None or Path(build.context, WHEELHOUSE).exists():
         return None
     return ensure_wheelhouse(build.wheelhouse, progress, python=argument(build, "PYTHON_VERSION"))
-
-
-def _built_before(tag: str, client: docker.DockerClient | None) -> str | None:
-    """The id of the image that this build will replace."""
-    with engine_of(client) as engine, docker_errors("look for an earlier build", None):
-        return next((str(image["Id"]) for image in engine.api.images(name=tag)), None)
-
-
-def _forget(engine: docker.DockerClient, image_id: str) -> None:
-    """An earlier build that has lost its only name: gigabytes that nobody would find. In use or named, it stays."""
-    unnamed = engine.api.images(filters={"dangling": True}, quiet=True)
-    held = engine.api.containers(all=True, quiet=True, filters={"ancestor": image_id})
-    if image_id in unnamed and not held:
-        engine.api.remove_image(image_id)
 
 
 def _base_fact(build: Build, base: ImageFacts | None) -> str | None:

@@ -18,6 +18,7 @@ from bench.errors import ArmError, InputError, PrerequisiteError
 from bench.images.build import build_image
 from bench.images.buildkit import find_client
 from bench.images.local import image_facts
+from bench.images.ours import own_images, remove_own_images
 from bench.vocabulary import FailureKind
 from tests.dockerside import requires_docker
 
@@ -159,10 +160,14 @@ def test_a_dockerfile_that_cannot_be_read_is_told_with_its_line(build: Builder) 
     assert caught.value.kind is FailureKind.BUILD_FAILED
 
 
-def test_an_earlier_build_of_the_same_name_is_not_left_without_a_name(build: Builder, client: Any) -> None:
-    first, _ = build(START + step("one"))
-    second, _ = build(START + step("two"))
+def test_an_earlier_build_of_the_same_name_stays_and_is_found_among_ours(build: Builder, client: Any) -> None:
+    scenario = f"built-{secrets.token_hex(4)}"
+    first, _ = build(START + step("one"), labels={SCENARIO: scenario})
+    second, _ = build(START + step("two"), labels={SCENARIO: scenario})
     assert first.id != second.id
+    unnamed = [image for image in own_images() if image.scenario == scenario]
+    assert [(image.id, image.names) for image in unnamed] == [(first.id, ())]
+    assert remove_own_images(unnamed) == {}
     assert first.id not in client.api.images(all=True, quiet=True)
 
 
