@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from bench.analysis.numbers import Numbers
@@ -33,7 +34,7 @@ def broken_packages(numbers: Numbers) -> Iterator[Finding]:
     for arm, record in numbers.data.run.images.items():
         said = record.build.pip_check if record.build else None
         if said not in (None, "ok"):
-            lines = said.strip().splitlines()
+            lines = [line for line in re.split(r"; |\n", said.strip()) if line]
             yield Finding(
                 id="packages-broken",
                 severity=Severity.WARN,
