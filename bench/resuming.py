@@ -10,9 +10,8 @@ from bench.errors import InputError
 from bench.model import Scenario
 from bench.probes.hostfacts import CHECKED, differences, host_facts, versions
 from bench.record import Finding
-from bench.secrets import Redactor
 from bench.store.reader import RunData
-from bench.store.records import scenario_document
+from bench.store.records import redactor_of, scenario_document
 from bench.store.writer import RunWriter, open_run
 from bench.vocabulary import RunStatus, RuntimeKind, Severity
 
@@ -32,7 +31,7 @@ def require_unfinished(data: RunData) -> None:
 def reopen(data: RunData, scenario: Scenario, model_files: Mapping[str, str]) -> RunWriter:
     """A writer for the rest of the run; InputError when what would be measured is not what was measured."""
     run = data.run
-    redactor = Redactor.knowing(*(arm.env for arm in scenario.arms))
+    redactor = redactor_of(scenario)
     host = host_facts(containers=any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms))
     changed = [
         *_changed(scenario_document(run.scenario, redactor), scenario_document(scenario, redactor), "scenario"),

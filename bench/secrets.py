@@ -22,6 +22,7 @@ def is_secret_name(name: str) -> bool:
 def _spellings(value: str) -> Iterable[str]:
     yield value
     yield quote(value, safe="")
+    yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= _LEAST_LENGTH)  # logs come in lines
     encoded = base64.b64encode(value.encode()).decode()
     yield encoded
     yield encoded.rstrip("=")

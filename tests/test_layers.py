@@ -202,3 +202,8 @@ def test_only_cli_and_child_programs_print_or_exit() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "sys.exit", "click.echo"}
     ]
     assert not ending
+
+
+@pytest.mark.parametrize("name", ["align", "pin", "doctor", "plan", "run"])
+def test_help_of_a_verb_for_measuring_hosts_needs_none_of_their_packages(name: str) -> None:
+    assert modules_after(verb(name, "--help"), blocked=LEFT_ONLY)

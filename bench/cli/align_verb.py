@@ -12,12 +12,11 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from bench.cli.choices import scenario_choices
+from bench.cli.choices import require_modules, scenario_choices
 from bench.cli.interrupts import Interrupts
 from bench.cli.progress import PlainLines
 from bench.engines.flags import groups
 from bench.model import Scenario
-from bench.preparing.aligning import align
 from bench.scenario import load_scenario
 from bench.scenario.loading import locate
 
@@ -33,6 +32,9 @@ def command(scenario: str, mode: str | None, sets: tuple[str, ...], as_json: boo
 
     The NIM's image is pulled where it is not here; `nim-serve --dry-run` loads no weights.
     """
+    require_modules("docker", "httpx")
+    from bench.preparing.aligning import align  # the container engine's SDK comes with the extra `run`
+
     question = load_scenario(scenario, mode=mode, sets=sets)
     with Interrupts().installed():  # what runs in a container ends with us
         found = align(question, PlainLines(sys.stderr))

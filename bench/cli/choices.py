@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+from bench.errors import PrerequisiteError
 
 DEFAULT_SCENARIO = "demo"
 
@@ -22,3 +25,14 @@ def scenario_choices(required_default: str | None = DEFAULT_SCENARIO) -> Callabl
         return scenario(mode(sets(function)))
 
     return decorate
+
+
+def require_modules(*names: str) -> None:
+    """PrerequisiteError where the base install lacks what a verb of a measuring host needs."""
+    absent = [name for name in names if importlib.util.find_spec(name) is None]
+    if absent:
+        raise PrerequisiteError(
+            "this verb needs the packages of a measuring host",
+            got=f"not installed: {', '.join(absent)}",
+            repair="in nimbench's checkout: pip install '.[run]'",
+        )

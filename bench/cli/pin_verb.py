@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.choices import scenario_choices
+from bench.cli.choices import require_modules, scenario_choices
 from bench.cli.tables import show_table
 from bench.clock import utc_now
 from bench.errors import ArmError, InputError, PrerequisiteError
@@ -45,6 +45,7 @@ def command(scenario: str, mode: str | None, sets: tuple[str, ...], as_json: boo
 
 def _ask(named: Iterable[tuple[str, str]], scenario: str) -> dict[str, LockedImage]:
     """Every reference once; all that fail are told together, and then nothing is written."""
+    require_modules("httpx")
     from bench.images.registry import resolve  # httpx takes a moment: scenarios without images go without
 
     keys: dict[str, list[str]] = {}

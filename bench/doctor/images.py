@@ -73,8 +73,8 @@ def _registry(address: str) -> Check:
     try:
         socket.create_connection((host, int(port or 443)), _CONNECT_S).close()
         found = "answers"
-    except OSError as error:
-        found = f"no connection: {error.strerror or error}"
+    except (OSError, ValueError) as error:  # a name that no resolver takes is a ValueError
+        found = f"no connection: {getattr(error, 'strerror', None) or error}"
     return Check(
         name=f"registry {address}",
         ok=found == "answers",

@@ -148,7 +148,7 @@ def _redactor(build: Build, arm: str) -> Redactor:
             where=f"arms.{arm}.build.secrets",
             repair=f"export {missing[0]}=…",
         )
-    return Redactor.knowing({f"{name}_SECRET": os.environ[name] for name in build.secrets})
+    return Redactor.knowing(build.args, {f"{name}_SECRET": os.environ[name] for name in build.secrets})
 
 
 def _wheels(build: Build, progress: Progress) -> Path | None:

@@ -96,7 +96,10 @@ class Session:
             status, answer, body = self._fetch(url, headers, limit_bytes)
             if status not in _REDIRECT:
                 return status, answer, body
-            target = str(httpx.URL(url).join(answer.get("location", "")))
+            try:
+                target = str(httpx.URL(url).join(answer.get("location", "")))
+            except httpx.InvalidURL as error:
+                raise self.error(FailureKind.DOWNLOAD, "the registry redirects to no address") from error
             if urlsplit(target).scheme != "https" and (urlsplit(url).scheme == "https" or not self._is_local):
                 raise self.error(FailureKind.DOWNLOAD, "the registry redirects to an address without TLS")
             if _origin(target) != _origin(url):
@@ -140,7 +143,7 @@ class Session:
     def _token(self, challenge: Challenge, login: Credentials | None) -> str | None:
         try:
             return ask_token(self._http, challenge, self._reference, login)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = f"the registry's login server cannot be reached: {type(error).__name__}: {error}"
             raise self.error(FailureKind.DOWNLOAD, why) from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +39,18 @@ def run_text(run: Run, redactor: Redactor) -> str:
 def launch_text(launch: Launch, redactor: Redactor) -> str:
     """launch.json."""
     return _text(_LAUNCH.dump_python(launch, mode="json"), redactor)
+
+
+def redactor_of(scenario: Scenario) -> Redactor:
+    """Knows what the scenario itself says of secrets, and those of this process that it names whatever their names."""
+    named = {
+        name
+        for arm in scenario.arms
+        for name in (*arm.secrets.prepare_required, *arm.secrets.prepare_optional, *arm.secrets.run)
+    } | {name for arm in scenario.arms if arm.build for name in arm.build.secrets}
+    values = {f"{name}_SECRET": os.environ[name] for name in named if name in os.environ}
+    builds = (arm.build.args for arm in scenario.arms if arm.build)
+    return Redactor.knowing(*(arm.env for arm in scenario.arms), *builds, values)
 
 
 def scenario_document(scenario: Scenario, redactor: Redactor) -> dict[str, Any]:

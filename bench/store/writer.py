@@ -20,7 +20,7 @@ from bench.record import Finding, Launch, Run
 from bench.secrets import Redactor
 from bench.store import layout
 from bench.store.durable import disk_errors, replace_text, sync_folder, write_bytes, write_parquet
-from bench.store.records import RUN_SCHEMA, launch_text, parse_launch, run_text
+from bench.store.records import RUN_SCHEMA, launch_text, parse_launch, redactor_of, run_text
 from bench.vocabulary import LaunchStatus, RunStatus
 
 
@@ -147,7 +147,7 @@ def create_run(
         versions=versions,
         origin=origin,
     )
-    redactor = redactor or Redactor.knowing(*(arm.env for arm in scenario.arms))
+    redactor = redactor or redactor_of(scenario)
     growing = layout.partial(folder)
     with disk_errors(results_dir, clean=growing):
         (growing / layout.LAUNCHES).mkdir(parents=True)

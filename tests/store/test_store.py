@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from bench.container import Build
 from bench.errors import InputError
 from bench.model import Sidecar
 from bench.record import Failure, Finding
-from bench.secrets import Redactor
+from bench.scenario import load_scenario
+from bench.secrets import REDACTED, Redactor
 from bench.store import layout
 from bench.store.reader import load_run
-from bench.store.records import launch_text, parse_launch, parse_run, run_text
+from bench.store.records import launch_text, parse_launch, parse_run, redactor_of, run_text
 from bench.store.writer import create_run, open_run
 from bench.vocabulary import FailureKind, LaunchStatus, RunStatus, Severity
 from tests.store import records_of
@@ -263,3 +265,13 @@ def test_run_killed_after_any_step_keeps_all_that_was_finished(tmp_path):
         shutil.rmtree(step)
     assert counts == sorted(counts)
     assert set(counts) == {-1, 0, 1, 2}
+
+
+def test_secrets_in_build_arguments_and_those_named_only_are_known_to_the_redactor(monkeypatch):
+    """`--set arms.custom.build.args.HF_TOKEN=…` reaches the origin and the scenario of run.json."""
+    monkeypatch.setenv("REGISTRY_PIN", "named-only-4711")
+    build = Build(context="/nowhere", args={"HF_TOKEN": "hf_canary123", "COLOUR": "green"}, secrets=("REGISTRY_PIN",))
+    scenario = load_scenario("demo")
+    arm = dataclasses.replace(scenario.arms[0], build=build)
+    redactor = redactor_of(dataclasses.replace(scenario, arms=(arm,)))
+    assert redactor.text("hf_canary123 named-only-4711 green") == f"{REDACTED} {REDACTED} green"
