@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.errors import PrerequisiteError
 from bench.runtimes.placement import parse_cpus
 
 
@@ -16,7 +17,17 @@ def on_cpus(cpus: str | None) -> Iterator[None]:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, parse_cpus(cpus))
+    try:
+        os.sched_setaffinity(0, parse_cpus(cpus))
+    except OSError as error:  # a control group may forbid them to us although they are online
+        allowed = ", ".join(map(str, sorted(before)))
+        raise PrerequisiteError(
+            f"the load cannot run on these processors: {error.strerror}",
+            where="host.client_cpus",
+            expected=f"processors among those that this process may use: {allowed}",
+            got=cpus,
+            repair="give others with --set host.client_cpus=LIST",
+        ) from error
     try:
         yield
     finally:
