@@ -10,10 +10,11 @@ from bench.errors import InputError
 from bench.model import Scenario
 from bench.probes.hostfacts import CHECKED, differences, host_facts, versions
 from bench.record import Finding
+from bench.runtimes.containers import container_arms
 from bench.store.reader import RunData
 from bench.store.records import redactor_of, scenario_document
 from bench.store.writer import RunWriter, open_run
-from bench.vocabulary import RunStatus, RuntimeKind, Severity
+from bench.vocabulary import RunStatus, Severity
 
 _MOST_DIFFERENCES = 5
 
@@ -32,7 +33,7 @@ def reopen(data: RunData, scenario: Scenario, model_files: Mapping[str, str]) ->
     """A writer for the rest of the run; InputError when what would be measured is not what was measured."""
     run = data.run
     redactor = redactor_of(scenario)
-    host = host_facts(containers=any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms))
+    host = host_facts(containers=bool(container_arms(scenario)))
     changed = [
         *_changed(scenario_document(run.scenario, redactor), scenario_document(scenario, redactor), "scenario"),
         *differences(run.versions, versions(), sorted({*run.versions, *versions()})),

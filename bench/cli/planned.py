@@ -16,12 +16,12 @@ from bench.errors import InputError, PrerequisiteError
 from bench.model import Arm, Plan, Scenario
 from bench.plan import launch_spec, make_plan, model_path
 from bench.plan.containers import GPU_PLACEHOLDER, PROFILE_PLACEHOLDER, built_tag, prepare_spec
+from bench.runtimes.containers import container_arms
 from bench.runtimes.placement import place
 from bench.scenario import load_scenario
 from bench.scenario.lock import BASE_IMAGE, unpinned
 from bench.scenario.modes import PRESETS
 from bench.secrets import Redactor
-from bench.vocabulary import RuntimeKind
 
 
 def placed_here(scenario: Scenario) -> Prepared:
@@ -144,6 +144,6 @@ def open_points(scenario: Scenario, arms: dict[str, dict[str, Any]]) -> list[str
 
 def _unpinned(scenario: Scenario) -> list[tuple[str, str]]:
     """References without a digest; only container arms have any."""
-    if not any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms):
+    if not container_arms(scenario):
         return []
     return unpinned(scenario)

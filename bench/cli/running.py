@@ -25,13 +25,14 @@ from bench.plan import make_plan
 from bench.probes.hostfacts import host_facts, project_commit, versions
 from bench.report import write_report
 from bench.resuming import reopen, require_unfinished
+from bench.runtimes.containers import container_arms
 from bench.runtimes.environments import ensure_environment
 from bench.runtimes.models import resolve_model
 from bench.scenario import load_scenario
 from bench.secrets import REDACTED
 from bench.store.reader import RunData, load_run
 from bench.store.writer import RunWriter, create_run
-from bench.vocabulary import RunStatus, RuntimeKind
+from bench.vocabulary import RunStatus
 
 DEFAULT_SCENARIO = "demo"
 
@@ -98,7 +99,7 @@ def _new_job(name: str | None, mode: str | None, sets: tuple[str, ...], results:
             folder,
             scenario,
             plan,
-            host=host_facts(containers=any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms)),
+            host=host_facts(containers=bool(container_arms(scenario))),
             versions=versions(),
             origin=origin,
         )

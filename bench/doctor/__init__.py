@@ -11,7 +11,7 @@ from bench.doctor.gpu import check_gpus, gpu_note
 from bench.doctor.machine import check_machine
 from bench.errors import PrerequisiteError
 from bench.model import Plan, Scenario
-from bench.vocabulary import RuntimeKind
+from bench.runtimes.containers import container_arms
 
 __all__ = ["Check", "check", "require"]
 
@@ -23,7 +23,7 @@ def check(scenario: Scenario | None, plan: Plan | None = None, *, results: Path 
     checks = check_machine(results, (plan and plan.disk_bytes) or 0)
     if scenario is None:
         return [*checks, *_engine_note(), gpu_note()]
-    if any(arm.runtime is RuntimeKind.DOCKER for arm in scenario.arms):
+    if container_arms(scenario):
         return [*checks, *_containers(scenario), *check_arms(scenario, plan)]
     return [*checks, *check_gpus(scenario, None, in_containers=False), *check_arms(scenario, plan)]
 

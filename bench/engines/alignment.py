@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.engines.facts import bare_lines
+from bench.engines.flags import grouped, is_flag, split
 from bench.engines.nim_facts import resolved_config
 from bench.errors import ArmError
 from bench.vocabulary import FailureKind
@@ -16,7 +17,6 @@ from bench.vocabulary import FailureKind
 _SECTION = re.compile(r"^\s*Backend Arguments\s*\n\s*-+\s*\n(?P<body>.*?)(?:\n[^\S\n]*\n|\Z)", re.M | re.S)
 _COMMAND = re.compile(r"^.*?\b(?P<body>vllm serve (?:.*\\\n)*.*)$", re.M)
 _PROFILE = re.compile(r"Selected profile:\s*([0-9a-f]{64})")
-_NUMBER = re.compile(r"-\d")
 MODEL_FLAGS = ("--model", "--model-path")
 # Of the server behind nginx, not of the engine: the custom arm gets its own from the plan.
 PLACE_FLAGS = ("--host", "--port", "--uds")
@@ -61,9 +61,9 @@ def engine_args(dry_run_output: str, *, arm: str | None = None) -> EngineArgs:
     program = _program(words)
     rest = words[len(program) :]
     model = None
-    if rest and not _is_flag(rest[0]):
+    if rest and not is_flag(rest[0]):
         model, rest = rest[0], rest[1:]
-    groups = list(_groups(rest))
+    groups = list(grouped(rest))
     for group in [one for one in groups if one[0] in MODEL_FLAGS and len(one) > 1]:
         model = model or group[1]
         groups.remove(group)
@@ -84,7 +84,7 @@ def aligned_args(args: EngineArgs, *, model_path: str | None) -> tuple[tuple[str
     if args.model and model_path:
         reason = "the NIM's workspace links to the profile's files; the custom arm reads the one copy of the weights"
         edits.append(Edit(action="replaced", flag="model", before=args.model, after=model_path, reason=reason))
-    for group in _groups(list(args.args)):
+    for group in grouped(list(args.args)):
         words, edit = _aligned(group, args.model, model_path)
         kept += words
         edits += [edit] if edit else []
@@ -92,7 +92,7 @@ def aligned_args(args: EngineArgs, *, model_path: str | None) -> tuple[tuple[str
 
 
 def _aligned(group: list[str], model: str | None, model_path: str | None) -> tuple[list[str], Edit | None]:
-    flag, values = _split(group)
+    flag, values = split(group)
     value = " ".join(values)
     if flag in PLACE_FLAGS:
         return [], Edit(action="dropped", flag=flag, before=value, reason="where it listens comes from the plan")
@@ -101,7 +101,7 @@ def _aligned(group: list[str], model: str | None, model_path: str | None) -> tup
     if model and model_path and value.startswith(model):
         after = [word.replace(model, model_path) for word in group]
         reason = "the same file in the one copy of the weights"
-        return after, Edit(action="replaced", flag=flag, before=value, after=_split(after)[1][0], reason=reason)
+        return after, Edit(action="replaced", flag=flag, before=value, after=split(after)[1][0], reason=reason)
     if any(word.startswith((NIM_FOLDER, NIM_MODULE)) for word in values):
         return group, Edit(
             action="kept",
@@ -124,24 +124,3 @@ def _program(words: list[str]) -> tuple[str, ...]:
     if words[0].rpartition("/")[2].startswith("python") and "-m" in words[:3]:
         return tuple(words[: words.index("-m") + 2])
     return tuple(words[:2]) if words[1:2] == ["serve"] else tuple(words[:1])
-
-
-def _is_flag(word: str) -> bool:
-    return word.startswith("-") and not _NUMBER.match(word)
-
-
-def _groups(words: list[str]) -> Iterator[list[str]]:
-    """A flag with the values behind it."""
-    group: list[str] = []
-    for word in words:
-        if _is_flag(word) and group:
-            yield group
-            group = []
-        group.append(word)
-    if group:
-        yield group
-
-
-def _split(group: list[str]) -> tuple[str, list[str]]:
-    flag, is_joined, value = group[0].partition("=")
-    return (flag, [value, *group[1:]]) if is_joined else (group[0], group[1:])

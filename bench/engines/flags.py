@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _NUMBER = re.compile(r"-\d")
 NOT_COMPARED = ("--host", "--port", "--model", "--served-model-name")  # of the place, or the same by design
 
 
+def is_flag(word: str) -> bool:
+    """A negative number is a value."""
+    return word.startswith("-") and not _NUMBER.match(word)
+
+
+def grouped(words: Iterable[str]) -> Iterator[list[str]]:
+    """A flag with the values behind it, as they were written; what comes before the first flag is a group too."""
+    group: list[str] = []
+    for word in words:
+        if is_flag(word) and group:
+            yield group
+            group = []
+        group.append(word)
+    if group:
+        yield group
+
+
+def split(group: list[str]) -> tuple[str, list[str]]:
+    """A group's flag and its values, joined by `=` or not."""
+    flag, is_joined, value = group[0].partition("=")
+    return (flag, [value, *group[1:]]) if is_joined else (group[0], group[1:])
+
+
 def flags(words: Iterable[str]) -> dict[str, str | None]:
     """Flag -> its value, None without one; what stands alone before the first flag is left out. The last one wins."""
     found: dict[str, str | None] = {}
-    name = None
-    for word in words:
-        if word.startswith("-") and not _NUMBER.match(word):
-            name, is_joined, value = word.partition("=")
-            found[name] = value if is_joined else None
-            name = None if is_joined else name
-        elif name is not None:
-            found[name] = word if found[name] is None else f"{found[name]} {word}"
+    for group in (one for one in grouped(words) if is_flag(one[0])):
+        flag, values = split(group)
+        kept = values[:1] if "=" in group[0] else values  # a joined value is the only one
+        found[flag] = " ".join(kept) if kept else None
     return found
 
 
 def groups(words: Iterable[str]) -> list[tuple[str, ...]]:
     """Each flag with its values, in order, repeated ones too; what stands alone before the first flag is left out."""
-    found: list[list[str]] = []
-    for word in words:
-        if word.startswith("-") and not _NUMBER.match(word):
-            name, is_joined, value = word.partition("=")
-            found.append([name, value] if is_joined else [name])
-        elif found:
-            found[-1].append(word)
-    return [tuple(group) for group in found]
+    return [(flag, *values) for flag, values in (split(one) for one in grouped(words) if is_flag(one[0]))]
 
 
 def differences(one: Iterable[str], other: Iterable[str]) -> list[str]:

@@ -27,7 +27,7 @@ def container_spec(
     port = host_port if settings.network is Network.HOST else engine.container_port
     inner, automatic = _model_inside(scenario, host_model)
     profile_id = profile_id_of(arm, prepared)
-    words = template_words(scenario, arm, port=port, inner_model=inner, host_model=host_model, profile_id=profile_id)
+    words = template_words(scenario, port=port, inner_model=inner, host_model=host_model, profile_id=profile_id)
     ready_arm = filled_arm(arm, filler(words))
     image = prepared.images.get(arm.name)
     site = Site(
@@ -60,7 +60,7 @@ def container_spec(
 def prepare_spec(scenario: Scenario, arm: Arm, host_model: str | None, prepared: Prepared) -> ContainerSpec:
     """The step that downloads, before any launch: it alone may see the arm's secrets, and serves nothing."""
     profile_id = profile_id_of(arm, prepared)
-    words = template_words(scenario, arm, port=0, inner_model=None, host_model=host_model, profile_id=profile_id)
+    words = template_words(scenario, port=0, inner_model=None, host_model=host_model, profile_id=profile_id)
     ready_arm = filled_arm(arm, filler(words))
     settings = arm.container or scenario.container
     return ContainerSpec(
@@ -100,7 +100,6 @@ def profile_id_of(arm: Arm, prepared: Prepared) -> str | None:
 
 def template_words(
     scenario: Scenario,
-    arm: Arm,
     *,
     port: int,
     inner_model: str | None,
@@ -108,7 +107,6 @@ def template_words(
     profile_id: str | None = None,
 ) -> dict[str, str]:
     """What `${...}` means in a container arm: `model_path` inside of it, `model_folder` on the host."""
-    del arm
     return {
         "engine_port": str(port),
         "scratch": "/tmp",

@@ -16,14 +16,14 @@ from bench.plan import model_path
 from bench.preparing.alignment import alignment_of, can_dry_run
 from bench.preparing.images import prepare_images
 from bench.preparing.profiles import resolve_profiles
+from bench.runtimes.containers import container_arms
 from bench.runtimes.placement import place
-from bench.vocabulary import RuntimeKind
 
 
 def align(scenario: Scenario, progress: Progress) -> dict[str, Any]:
     """Custom arm -> {"of", "aligned", "edits", "differences"}. Only the NIM's image is brought here."""
     speaker = next((arm for arm in scenario.arms if can_dry_run(arm)), None)
-    others = [arm for arm in scenario.arms if arm.engine == "vllm" and arm.runtime is RuntimeKind.DOCKER]
+    others = [arm for arm in container_arms(scenario) if arm.engine == "vllm"]
     if speaker is None or not others:
         raise InputError(
             "this scenario has nothing to align",

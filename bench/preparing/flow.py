@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.container import Prepared
 from bench.events import Progress
-from bench.model import Arm, Scenario
+from bench.model import Scenario
 from bench.plan import model_path
 from bench.preparing.alignment import dry_run_alignment
 from bench.preparing.bring import bring_weights
@@ -16,9 +16,9 @@ from bench.preparing.images import prepare_images
 from bench.preparing.profiles import resolve_profiles
 from bench.preparing.tokenizer import fetch_tokenizer
 from bench.preparing.weights import check_weights
+from bench.runtimes.containers import container_arms
 from bench.runtimes.placement import place
 from bench.store.writer import RunWriter
-from bench.vocabulary import RuntimeKind
 
 LOGS = "prepare"  # folder of the run: what builds and downloads said
 
@@ -57,13 +57,3 @@ def prepare(scenario: Scenario, writer: RunWriter, progress: Progress) -> Prepar
     facts["alignment"] = dry_run_alignment(scenario, arms, models, prepared, progress)
     writer.update(prepared={name: value for name, value in facts.items() if value})
     return prepared
-
-
-def container_arms(scenario: Scenario) -> tuple[Arm, ...]:
-    """Those that run in containers."""
-    return tuple(arm for arm in scenario.arms if arm.runtime is RuntimeKind.DOCKER)
-
-
-def log_path(logs: Path, arm: str, step: str) -> Path:
-    """Where the words of a step go."""
-    return logs / f"{arm}-{step}.log"

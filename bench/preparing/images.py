@@ -23,8 +23,9 @@ from bench.images.push import push_image
 from bench.model import Arm, Scenario
 from bench.plan.arms import arm_of
 from bench.plan.containers import built_tag
+from bench.runtimes.containers import container_arms
 from bench.runtimes.once import run_once
-from bench.vocabulary import FailureKind, ImageAbsent, RuntimeKind
+from bench.vocabulary import FailureKind, ImageAbsent
 
 PIP_CHECK_S = 300.0
 
@@ -56,7 +57,7 @@ def prepare_images(
 
 def in_build_order(scenario: Scenario) -> Iterator[Arm]:
     """Container arms, each after the one whose image it is built from."""
-    waiting = [arm for arm in scenario.arms if arm.runtime is RuntimeKind.DOCKER]
+    waiting = list(container_arms(scenario))
     done: set[str] = set()
     while waiting:
         ready = [arm for arm in waiting if not (arm.build and arm.build.base_arm) or arm.build.base_arm in done]

@@ -23,6 +23,7 @@ from bench.errors import ArmError
 from bench.events import Event, Progress
 from bench.model import Arm, Scenario
 from bench.plan.containers import prepare_spec
+from bench.preparing.weights import reading_arm
 from bench.runtimes.docker_create import create_container
 from bench.vocabulary import FailureKind
 
@@ -45,7 +46,7 @@ def fetch_tokenizer(
     place = cache_folder() / "tokenizers" / f"{wanted}.json"
     if not place.exists():
         progress(Event("run", f"copying {FILE} out of the weights"))
-        arm = next((one for one in arms if one.name == weights.from_arm), arms[0])
+        arm = reading_arm(weights, arms)
         data = read_file(scenario, arm, models[arm.name], prepared, f"{weights.path.rstrip('/')}/{FILE}")
         found = hashlib.sha256(data).hexdigest()
         if found != wanted:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bench.container import Container, Prepared
-from bench.errors import ArmError, InputError
+from bench.container import Container, Prepared, Weights
+from bench.errors import ArmError
 from bench.events import Event, Progress
 from bench.model import Arm, Scenario
 from bench.plan.containers import prepare_spec
@@ -27,7 +27,7 @@ def check_weights(
     weights = scenario.model.weights
     if weights is None or not weights.sha256:
         return {}
-    arm = next((one for one in arms if one.name == weights.from_arm), arms[0])
+    arm = reading_arm(weights, arms)
     progress(Event("run", f"hashing the weights in {weights.path}"))
     paths = {f"{weights.path.rstrip('/')}/{name}": name for name in weights.sha256}
     # no key, no GPU and no write: it only reads
@@ -57,8 +57,6 @@ def check_weights(
     return found
 
 
-def require_weights_arm(scenario: Scenario) -> None:
-    """Weights need an arm that mounts them."""
-    weights = scenario.model.weights
-    if weights is not None and weights.from_arm is None and not any(arm.mounts for arm in scenario.arms):
-        raise InputError("no arm mounts the folder of model.weights", where="model.weights", got=weights.path)
+def reading_arm(weights: Weights, arms: tuple[Arm, ...]) -> Arm:
+    """Through whose mounts the weights are read: of the one that brings them, else of the first."""
+    return next((arm for arm in arms if arm.name == weights.from_arm), arms[0])
