@@ -93,6 +93,7 @@ class Coldstart:
     """What a run may destroy to measure a start from nothing."""
 
     image_absent: ImageAbsent = ImageAbsent.NEVER
+    bandwidth_bits_per_s: float | None = None  # of the suite's own registry, all connections together; None = loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +168,7 @@ class BuildRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
-    """How an arm's image came onto this host."""
+    """How an arm's image came onto this host, once in a run or before one launch."""
 
     facts: ImageFacts
     pull: PullRecord | None = None

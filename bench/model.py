@@ -123,6 +123,15 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dose:
+    """What a gigabyte costs: arms that differ in bytes alone give the slope, which is then held against other arms."""
+
+    series: tuple[str, ...]  # arms of one engine on one base with more and more ballast
+    predict: tuple[str, ...] = ()  # arms whose times are predicted from the slope and measured
+    pairs: tuple[tuple[str, str], ...] = ()  # equal bytes, packed otherwise: one fat layer against four
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A whole question with every default resolved."""
 
@@ -141,8 +150,9 @@ class Scenario:
     gpu: Gpu | None = None
     host: HostNeeds = field(default_factory=HostNeeds)
     container: Container = field(default_factory=Container)
-    registry: str | None = None  # host[:port] to which built images are pushed and from which they are pulled
+    registry: str | None = None  # host[:port] for built images; "own" = one of the suite's, on the loopback, for the run
     coldstart: Coldstart = field(default_factory=Coldstart)
+    dose: Dose | None = None
     margins: Mapping[str, float] = field(default_factory=dict)  # metric -> smallest ratio that matters, 0.05 = 5 %
     slo: Mapping[str, float] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)

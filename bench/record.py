@@ -94,6 +94,7 @@ class Launch:
     digests: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     container_id: str | None = None
+    image: ImageRecord | None = None  # how its image came before this very launch; None = it was there
     container_layer_bytes: int | None = None  # written beside the volumes: gone with the container
     marks: Mapping[Mark, float] = field(default_factory=dict)  # seconds since t0
     effective_config: Mapping[str, Any] = field(default_factory=dict)

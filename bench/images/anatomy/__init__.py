@@ -1,0 +1,1 @@
+"""An image taken apart: layers, files, packages, GPU code, and what could be left out."""
