@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bench.scenario.units import Size, Text
+from bench.scenario.units import Bandwidth, Size, Text
 from bench.vocabulary import ImageAbsent, Ipc, Network
 
 Words = Annotated[str, Field(strict=True, min_length=1)]
@@ -127,5 +127,19 @@ class ColdstartShape(Shape):
 
     image_absent: ImageAbsent = Field(
         default=ImageAbsent.NEVER,
-        description="once: before the first launch the images are removed, the build cache too, and pulled",
+        description="once: before the first launch the images are removed, the build cache too, and pulled; "
+        "each: before every launch the arm's image is built from nothing, pushed, removed and pulled",
+    )
+    bandwidth: Bandwidth | None = Field(
+        default=None, description="of the suite's own registry, all connections together; without it the loopback's"
+    )
+
+
+class DoseShape(Shape):
+    """What a gigabyte costs: arms that differ in bytes alone, and arms whose times are predicted from them."""
+
+    series: list[Words] = Field(min_length=3, description="arms of one engine with more and more ballast")
+    predict: list[Words] = Field(default_factory=list, description="arms held against the prediction")
+    pairs: list[Annotated[list[Words], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=list, description="two arms of equal bytes that are packed otherwise"
     )

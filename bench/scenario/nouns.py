@@ -30,7 +30,10 @@ def to_scenario(shape: ScenarioShape, name: str, folder: Path) -> model.Scenario
         host=to_host(shape.host),
         container=to_container(shape.container),
         registry=shape.registry,
-        coldstart=container.Coldstart(image_absent=shape.coldstart.image_absent),
+        coldstart=container.Coldstart(
+            image_absent=shape.coldstart.image_absent, bandwidth_bits_per_s=shape.coldstart.bandwidth
+        ),
+        dose=_dose(shape),
         arms=tuple(_arm(arm_name, arm, shape, folder) for arm_name, arm in shape.arms.items()),
         load=_load(shape.load),
         launches=_launches(shape),
@@ -39,6 +42,14 @@ def to_scenario(shape: ScenarioShape, name: str, folder: Path) -> model.Scenario
         slo={metric: units.limit(metric, value) for metric, value in shape.slo.items()},
         cost=model.Cost(**shape.cost.model_dump()),
     )
+
+
+def _dose(shape: ScenarioShape) -> model.Dose | None:
+    dose = shape.dose
+    if dose is None:
+        return None
+    pairs = tuple((first, second) for first, second in dose.pairs)
+    return model.Dose(series=tuple(dose.series), predict=tuple(dose.predict), pairs=pairs)
 
 
 def _model(shape: ScenarioShape) -> model.Model:

@@ -10,6 +10,7 @@ from bench.scenario.container_shape import (
     BuildShape,
     ColdstartShape,
     ContainerShape,
+    DoseShape,
     GpuShape,
     HostShape,
     MountShape,
@@ -208,9 +209,11 @@ class ScenarioShape(Shape):
     host: HostShape = Field(default_factory=HostShape)
     container: ContainerShape = Field(default_factory=ContainerShape, description="of every container arm")
     registry: Registry | None = Field(
-        default=None, description="host[:port]: built images go there and come from there"
+        default=None,
+        description="host[:port]: built images go there and come from there; own = one of the suite's, for the run",
     )
     coldstart: ColdstartShape = Field(default_factory=ColdstartShape)
+    dose: DoseShape | None = Field(default=None, description="arms that differ in bytes: what does a gigabyte cost?")
     arms: dict[Name, ArmShape] = Field(max_length=20, description="two arms or more")
     load: LoadShape
     launches: LaunchesShape = Field(default_factory=LaunchesShape)
