@@ -1,0 +1,130 @@
+"""What is not pinned in the words behind `pip install`, or in one line of a requirements file.
+
+At most one finding of a rule for each call: it names every requirement that it is about. The rules:
+
+pip-not-pinned   a name from an index without `==` and a whole version. With --no-index it is none: what lies in the
+                 folder was fetched by another step, which is where it is pinned or not.
+pip-no-hash      an exact version whose file is not checked. pip takes hashes from requirement files only, so an exact
+                 version on a command line always has this finding; nothing pins its dependencies there either.
+git-not-pinned   a repository at anything but a full commit.
+url-no-checksum  an archive by URL without `#sha256=…` behind it or --hash beside it.
+nightly          an index of nightly builds, --pre, or a version or name that is a pre-release.
+unreadable       a word that a variable decides; costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from bench.anatomy import PinFinding
+from bench.images.pins.pip_words import Said, read_words
+from bench.images.pins.specifier import FULL_COMMIT, Asked, Source, read_requirement
+from bench.vocabulary import PinRule
+
+_NIGHTLY_INDEX = re.compile(r"nightl(y|ies)|[/.]pre-?releases?\b|download\.pytorch\.org/whl/test\b", re.IGNORECASE)
+LOCKED = "lock them with hashes (uv pip compile --generate-hashes) and install with --require-hashes -r FILE"
+_SHOWN = 6  # requirements named in one finding
+
+
+def requirement_findings(
+    words: Sequence[str], *, file: str, line: int, hashes_required: bool = False, pinned: Collection[str] = ()
+) -> list[PinFinding]:
+    """All of one call.
+
+    `hashes_required`: pip refuses what has no hash, so none is missed. `pinned`: names that a constraints file which
+    goes with the call gives one exact version.
+    """
+    said = read_words(words)
+    asked = _asked(said)
+    unpinned = [one for one in asked if one.source is Source.INDEX and not one.exact and one.name not in pinned]
+    hashes_required = hashes_required or said.require_hashes
+    rows = [
+        _not_pinned(unpinned, said),
+        _no_hash([one for one in asked if one.source is Source.INDEX and one not in unpinned], said, hashes_required),
+        _moving([one for one in asked if one.source is Source.REPOSITORY and not one.exact]),
+        _unchecked([one for one in asked if one.source is Source.URL and not one.exact]),
+        _nightly(asked, said),
+        _unreadable([one for one in asked if one.source is Source.UNKNOWN]),
+    ]
+    return [
+        PinFinding(rule=rule, file=file, line=line, text=text, repair=repair, weight=int(rule != PinRule.UNREADABLE))
+        for rule, text, repair in (row for row in rows if row)
+    ]
+
+
+Row = tuple[PinRule, str, str]
+
+
+def _asked(said: Said) -> list[Asked]:
+    """A commit that `uv add --rev` names belongs to the repository beside it."""
+    hashed = said.hashes > 0
+    found = [read_requirement(text, hashed=hashed) for text in said.requirements]
+    found += [read_requirement(text, hashed=hashed, editable=True) for text in said.editable]
+    if said.revision and FULL_COMMIT.fullmatch(said.revision):
+        found = [one for one in found if one.source is not Source.REPOSITORY]
+    return found
+
+
+def _not_pinned(asked: Sequence[Asked], said: Said) -> Row | None:
+    if not asked or said.no_index:
+        return None
+    text = f"{_names(asked)}: any version that fits may come, another one at each build"
+    if said.constraint_files:
+        text += f"; {', '.join(said.constraint_files)} gives no exact one, or could not be read"
+    return (
+        PinRule.PIP_NOT_PINNED,
+        text,
+        f"write {asked[0].name}==VERSION with the version that you tested; best, {LOCKED}",
+    )
+
+
+def _no_hash(asked: Sequence[Asked], said: Said, hashes_required: bool) -> Row | None:
+    bare = [one for one in asked if not one.hashed]
+    if not bare or hashes_required or said.no_index:
+        return None
+    text = f"{_names(bare)}: the version is exact, but neither its files nor what it depends on are checked"
+    return PinRule.PIP_NO_HASH, text, LOCKED
+
+
+def _moving(asked: Sequence[Asked]) -> Row | None:
+    if not asked:
+        return None
+    text = f"{_names(asked)}: a branch, a tag or a short commit may be something else tomorrow"
+    return PinRule.GIT_NOT_PINNED, text, "write @ and the full commit of 40 digits behind the address"
+
+
+def _unchecked(asked: Sequence[Asked]) -> Row | None:
+    if not asked:
+        return None
+    text = f"{_names(asked)}: whatever lies at that address is installed"
+    return PinRule.URL_NO_CHECKSUM, text, "write #sha256=… behind the address, with the sum of the file that you tested"
+
+
+def _nightly(asked: Sequence[Asked], said: Said) -> Row | None:
+    early = [one for one in asked if one.prerelease]
+    why = [f"{index} is an index of nightly builds" for index in said.indexes if is_nightly_index(index)]
+    why += [f"{said.prereleases} takes any pre-release"] if said.prereleases else []
+    why += [f"{_names(early)} is a pre-release"] if early else []
+    if not why:
+        return None
+    text = f"{'; '.join(why)}: such builds are changed or deleted without notice"
+    return PinRule.NIGHTLY, text, "use a release; for a model that no release supports yet, say so with day_zero"
+
+
+def _unreadable(asked: Sequence[Asked]) -> Row | None:
+    if not asked:
+        return None
+    if all(one.variable for one in asked):
+        return PinRule.UNREADABLE, f"{_names(asked)}: only a variable's value would tell", "write what is installed"
+    return PinRule.UNREADABLE, f"{_names(asked)}: not a requirement that pip can read", "write name==version"
+
+
+def is_nightly_index(address: str) -> bool:
+    """By the words that vLLM's, PyTorch's and others' indexes of nightly builds have in their address."""
+    return bool(_NIGHTLY_INDEX.search(address))
+
+
+def _names(asked: Sequence[Asked]) -> str:
+    shown = ", ".join(one.text[:120] for one in asked[:_SHOWN])
+    return shown + (f" and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else "")
