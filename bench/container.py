@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bench.anatomy import DayZero
 from bench.vocabulary import ImageAbsent, Ipc, Network
 
 
@@ -35,6 +36,7 @@ class Build:
     wheelhouse: str | None = None  # absolute path of a hash-locked requirements file, laid as wheels into wheelhouse/
     secrets: tuple[str, ...] = ()  # environment variables, given to the build as BuildKit secrets of that id
     pip_check: bool = True  # run `pip check` inside the result where it has Python
+    day_zero: DayZero | None = None  # nightly builds are knowingly used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import container as nouns
+from bench.anatomy import DayZero
 from bench.scenario.container_shape import BuildShape, ContainerShape, HostShape, SecretsShape, WeightsShape
 from bench.vocabulary import Network
 
@@ -23,6 +24,7 @@ def to_build(shape: BuildShape, folder: Path) -> nouns.Build:
         wheelhouse=str((folder / shape.wheelhouse).resolve()) if shape.wheelhouse else None,
         secrets=tuple(shape.secrets),
         pip_check=shape.pip_check,
+        day_zero=DayZero(reason=shape.day_zero.reason, until=shape.day_zero.until) if shape.day_zero else None,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bench.scenario.units import Bandwidth, Size, Text
+from bench.scenario.units import Bandwidth, Date, Size, Text
 from bench.vocabulary import ImageAbsent, Ipc, Network
 
 Words = Annotated[str, Field(strict=True, min_length=1)]
@@ -49,6 +49,13 @@ class BaseShape(Shape):
     made: Words | None = Field(default=None, description="an image made on this host, e.g. debian-bookworm")
 
 
+class DayZeroShape(Shape):
+    """The knowing, temporary exception to pinned versions: a model that only nightly builds support yet."""
+
+    reason: Words = Field(description="why no release will do")
+    until: Date = Field(description="the last day on which it holds, e.g. 2026-12-31; after it, it is an error")
+
+
 class BuildShape(Shape):
     """An image built from a folder."""
 
@@ -64,6 +71,7 @@ class BuildShape(Shape):
     )
     secrets: list[Variable] = Field(default_factory=list, description="variables given as BuildKit secrets")
     pip_check: Flag = Field(default=True, description="run `pip check` in the finished image")
+    day_zero: DayZeroShape | None = Field(default=None, description="nightly builds are knowingly used, until a date")
 
 
 class PrepareSecretsShape(Shape):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ _SIZE = re.compile(r"(\d{1,9})([kmgtKMGT])")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
 _BITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 _RATE = re.compile(r"(\d+(?:\.\d+)?) ?(kbit|mbit|gbit)")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
 
@@ -66,6 +68,16 @@ def bits_per_s(value: Any) -> float:
     if match and 0 < (rate := float(match[1]) * _BITS[match[2]]) <= _FASTEST_BITS_PER_S:
         return rate
     raise _wrong("wrong unit", "a number with its unit: kbit, mbit or gbit (per second), e.g. 1gbit", "write 1gbit")
+
+
+def iso_date(value: Any) -> str:
+    """`2026-12-31`: a day that exists, written in full."""
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:  # no such day
+            raise _wrong("wrong date", "a day that exists, e.g. 2026-12-31", None) from None
+    raise _wrong("wrong date", "year-month-day, e.g. 2026-12-31", None)
 
 
 def metric(value: Any) -> str:
@@ -128,6 +140,11 @@ Bandwidth = Annotated[
     float,
     BeforeValidator(bits_per_s),
     WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["1gbit", "100mbit"]}),
+]
+Date = Annotated[
+    str,
+    BeforeValidator(iso_date),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DATE.pattern}$", "examples": ["2026-12-31"]}),
 ]
 Metric = Annotated[str, BeforeValidator(metric), WithJsonSchema({"type": "string", "enum": list(METRICS)})]
 Address = Annotated[str, BeforeValidator(address), WithJsonSchema({"type": "string", "pattern": "^https?://[^/]+/?$"})]
