@@ -20,4 +20,10 @@ METRICS = (
     "start_to_first_token_s",
     "start_to_ready_s",
     "peak_memory_bytes",
+    "build_s",
+    "push_s",
+    "pull_s",
+    "download_s",
+    "extract_s",
+    "pull_to_first_token_s",
 )

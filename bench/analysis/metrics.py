@@ -6,11 +6,12 @@ Adding a metric is one row here and its name in `bench/metric_names.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bench.analysis.image_metrics import IMAGE_METRICS
+from bench.analysis.metric import Metric
 from bench.analysis.rows import PERCENTILE_ROWS, StageRows, percentile, stage_rows
 from bench.record import StageWindow
 from bench.vocabulary import Better, Kind, Mark, RequestStatus
@@ -18,26 +19,7 @@ from bench.vocabulary import Better, Kind, Mark, RequestStatus
 if TYPE_CHECKING:
     from bench.store.reader import LaunchData
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One row of the table. `margin` is the smallest change that matters: a ratio - 1, or the unit for a difference."""
-
-    name: str
-    label: str
-    unit: str
-    better: Better
-    margin: float
-    definition: str
-    kind: Kind = Kind.SAMPLED
-    least_rows: int = 1
-    of_stage: Callable[[StageRows], float | None] | None = None
-    of_launch: Callable[[LaunchData], float | None] | None = None
-
-    @property
-    def scope(self) -> Literal["stage", "launch"]:
-        """Whether a launch has one value per stage, or one."""
-        return "stage" if self.of_stage else "launch"
+__all__ = ["BY_NAME", "METRICS", "Metric", "stage_values"]
 
 
 def _itl_mean_s(rows: StageRows) -> float | None:
@@ -207,6 +189,7 @@ METRICS: tuple[Metric, ...] = (
         definition="The largest sampled resident memory of the arm's processes together under load; the start-up "
         "before it is not sampled. Pages that processes share count in each; a peak between two samples is missed.",
     ),
+    *IMAGE_METRICS,
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}

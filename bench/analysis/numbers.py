@@ -103,7 +103,8 @@ class Numbers:
         if metric.of_stage:
             return [self._stage_cell(metric, stage) for stage in self.scenario.load.stages]
         levels = sorted({one.launch.level or "" for one in self.kept}) or [""]
-        return [self._launch_cell(metric, level) for level in levels]
+        cells = [self._launch_cell(metric, level) for level in levels]
+        return [cell for cell in cells if not metric.only_where_known or _is_known(cell)]
 
     def _stage_cell(self, metric: Metric, stage: Stage) -> Cell:
         numbers = {
@@ -137,6 +138,10 @@ class Numbers:
     def by_block(self, cell: Cell, arm: str) -> dict[int, float | None]:
         """An arm's numbers keyed by block, for pairing."""
         return {self.blocks[index]: value for index, value in cell.numbers[arm].items()}
+
+
+def _is_known(cell: Cell) -> bool:
+    return any(value is not None for of_arm in cell.numbers.values() for value in of_arm.values())
 
 
 def is_done(launch: Launch) -> bool:
