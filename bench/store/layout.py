@@ -15,7 +15,9 @@ SERVER_LOG = "server.log"
 REQUESTS_FILE = "requests.parquet"
 CHUNKS_FILE = "chunks.parquet"
 TELEMETRY_FILE = "telemetry.parquet"
+PREPARE = "prepare"  # what builds and downloads said
 SCRATCH = "scratch"  # of a launch in progress; never part of a finished one
+IMAGES = "images"  # what is in each arm's image
 PARTIAL = ".partial"  # ends the name of a folder in progress, which also starts with a dot
 
 _LAUNCH_NAME = re.compile(r"^(?P<index>\d{3,})(?:\.(?P<attempt>\d+))?-(?P<arm>.+)$")

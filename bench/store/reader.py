@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.anatomy import ImageContents
 from bench.errors import InputError
 from bench.model import PlannedLaunch
 from bench.record import Launch, Run
 from bench.store import layout
+from bench.store.contents import read_contents
 from bench.store.records import parse_launch, parse_run
 from bench.vocabulary import LaunchStatus
 
@@ -35,6 +38,7 @@ class RunData:
     launches: tuple[LaunchData, ...]
     folder: Path
     missing: tuple[str, ...]
+    contents: Mapping[str, ImageContents] = field(default_factory=dict)  # arm -> what is in its image
 
 
 def load_run(path: str | Path) -> RunData:
@@ -44,7 +48,8 @@ def load_run(path: str | Path) -> RunData:
     missing: list[str] = []
     launches = [data for place in layout.launch_folders(folder) if (data := _load_launch(place, missing))]
     missing += [text for planned in run.plan.launches if (text := _absence(planned, launches, folder))]
-    return RunData(run=run, launches=tuple(launches), folder=folder, missing=tuple(missing))
+    contents = read_contents(folder, (arm.name for arm in run.scenario.arms), missing)
+    return RunData(run=run, launches=tuple(launches), folder=folder, missing=tuple(missing), contents=contents)
 
 
 def _run_folder(path: Path) -> Path:

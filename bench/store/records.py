@@ -41,6 +41,11 @@ def launch_text(launch: Launch, redactor: Redactor) -> str:
     return _text(_LAUNCH.dump_python(launch, mode="json"), redactor)
 
 
+def document_text(document: Any, redactor: Redactor) -> str:
+    """Any other record of a run folder, from its plain form."""
+    return _text(document, redactor)
+
+
 def redactor_of(scenario: Scenario) -> Redactor:
     """Knows what the scenario itself says of secrets, and those of this process that it names whatever their names."""
     named = {
@@ -107,6 +112,11 @@ def parse_run(text: str, *, where: str) -> Run:
 def parse_launch(text: str, *, where: str) -> Launch:
     """The launch of a launch.json; InputError when it is damaged."""
     return _validated(_LAUNCH, _document(text, where=where), where=where)
+
+
+def parse_document(adapter: TypeAdapter[T], text: str, *, where: str) -> T:
+    """Any other record of a run folder; InputError when it is damaged."""
+    return _validated(adapter, _document(text, where=where), where=where)
 
 
 def _document(text: str, *, where: str) -> dict[str, Any]:

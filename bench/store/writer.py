@@ -13,12 +13,14 @@ from typing import Any
 import pyarrow as pa
 
 from bench import __version__
+from bench.anatomy import ImageContents
 from bench.clock import utc_now
 from bench.errors import InputError
 from bench.model import Plan, PlannedLaunch, Scenario
 from bench.record import Finding, Launch, Run
 from bench.secrets import Redactor
 from bench.store import layout
+from bench.store.contents import write_contents
 from bench.store.durable import disk_errors, replace_text, sync_folder, write_bytes, write_parquet
 from bench.store.records import RUN_SCHEMA, launch_text, parse_launch, redactor_of, run_text
 from bench.vocabulary import LaunchStatus, RunStatus
@@ -58,6 +60,10 @@ class RunWriter:
     def add_finding(self, finding: Finding) -> None:
         """One more thing that a reader of the run must know."""
         self.update(findings=(*self.run.findings, finding))
+
+    def add_contents(self, arm: str, contents: ImageContents) -> Path:
+        """What is in an arm's image."""
+        return write_contents(self.folder, arm, contents, self._redactor)
 
     def begin_launch(self, planned: PlannedLaunch, attempt: int = 1) -> LaunchDir:
         """A fresh hidden folder for this launch, with its scratch folder."""
