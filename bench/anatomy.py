@@ -37,6 +37,7 @@ class Package:
     disk_bytes: int = 0
     wire_bytes: int | None = None
     files: int = 0
+    source: str | None = None  # where pip installed it from, if not from an index: a repository with its commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ class Inventory:
     """What an image is made of, by what its own files and labels say."""
 
     os: str | None = None  # PRETTY_NAME of os-release
+    os_id: str | None = None  # "debian-12": ID and VERSION_ID of os-release
     python: str | None = None
     engine: str | None = None  # "vllm 0.32.0"
     torch: str | None = None
@@ -117,6 +119,7 @@ class Inventory:
     unowned_files: int = 0  # visible files that no package manager knows
     unowned_bytes: int = 0
     pip_check: str | None = None  # "ok", or what is broken, from the metadata in the image; None = no Python packages
+    doubts: tuple[str, ...] = ()  # what could not be read, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
