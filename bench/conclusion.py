@@ -74,6 +74,101 @@ class ArmSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimated:
+    """A mean over blocks with its t interval; None where there are too few blocks for one."""
+
+    value: float
+    ci95: Interval | None
+    n: int  # blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dose:
+    """What the pulls of one arm brought, mean over its launches; layers that the host had are not in it."""
+
+    arm: str
+    wire_bytes: float | None
+    disk_bytes: float | None
+    files: float | None
+    layers: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slope:
+    """Seconds per gigabyte (10^9 bytes) of one metric: a line through the series in each block, and their mean."""
+
+    metric: str
+    per: str  # "wire" or "disk": which bytes
+    s_per_gb: Estimated
+    at_zero_s: Estimated  # where the line begins
+    bend_s: Estimated | None  # how far the middle of the series lies below a curve's ends; about 0 for a line
+    scatter_s: float | None  # standard deviation of a launch about its block's line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """One metric by what it may depend on at once, over the arms of the series and the predicted ones."""
+
+    metric: str
+    arms: tuple[str, ...]
+    s_per_wire_gb: Estimated
+    s_per_disk_gb: Estimated
+    s_per_1000_files: Estimated | None  # None = not to be told apart from the bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One metric of an arm from the series alone, and as it was measured in the same blocks."""
+
+    metric: str
+    arm: str
+    predicted_s: float
+    interval95: Interval | None  # for one launch
+    measured: Estimated
+    ratio: Estimated | None  # measured / predicted within the blocks, geometric
+    within: int | None  # launches inside the interval
+    is_beyond_series: bool  # more or fewer bytes than any arm of the series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """Two arms of equal bytes that are packed otherwise: second / first within the blocks, geometric."""
+
+    metric: str
+    first: str
+    second: str
+    first_s: float
+    second_s: float
+    ratio: Estimated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEven:
+    """A bandwidth at which two costs are equal. `second` None: of downloading and unpacking the same bytes."""
+
+    first: str | None  # the fatter image, or the image whose bytes they are; None = a gigabyte of the series
+    second: str | None  # the leaner image
+    bits_per_s: float | None  # None = there is no such bandwidth
+    ci95: Interval | None  # its upper end may be infinite
+    wire_bytes_saved: float | None = None
+    start_s_lost: Estimated | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoseResponse:
+    """What a gigabyte of image costs on this host, and what that predicts."""
+
+    doses: tuple[Dose, ...]
+    slopes: tuple[Slope, ...]
+    splits: tuple[Split, ...]
+    predictions: tuple[Prediction, ...]
+    packings: tuple[Packing, ...]
+    break_even: tuple[BreakEven, ...]
+    bandwidth_bits_per_s: float | None  # that the registry was held to; None = the loopback's own
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """summary.json as an object."""
 
@@ -89,3 +184,4 @@ class Summary:
     comparisons: tuple[Comparison, ...]
     findings: tuple[Finding, ...]
     decision: Decision
+    dose: DoseResponse | None = None  # only of a scenario that asks for it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis import checks, decision, stats
 from bench.analysis.compare import LEAST_CONSTANT
 from bench.analysis.comparisons import compare_all
+from bench.analysis.dose import respond
 from bench.analysis.numbers import Cell, Numbers
 from bench.conclusion import ArmSummary, Comparison, Decision, Summary, Value
 from bench.vocabulary import Kind, Role, RunStatus, Verdict
@@ -47,6 +48,7 @@ def summarise(data: RunData) -> Summary:
         comparisons=comparisons,
         findings=(*recorded, *checks.check(numbers, comparisons)),
         decision=decision.decide(numbers, comparisons, aa=aa, withhold=withhold),
+        dose=respond(numbers),
     )
 
 
@@ -122,6 +124,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "comparisons": [comparison_json(comparison) for comparison in summary.comparisons],
         "findings": [_plain(dataclasses.asdict(finding)) for finding in summary.findings],
         "decision": _decision_json(summary.decision),
+        **({"dose": _plain(dataclasses.asdict(summary.dose))} if summary.dose else {}),
     }
 
 

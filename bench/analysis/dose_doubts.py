@@ -1,0 +1,80 @@
+"""What a reader must know before believing a slope: bytes that are not known, too few blocks, a curve, a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.dose_fit import LARGEST_INFLATION, LEAST_POINTS, straight
+from bench.conclusion import Dose, Slope, Split
+from bench.model import Dose as Asked
+
+_AS_MUCH = (0.95, 1.05)  # wire over disk of ballast whose two kinds of gigabyte need not be told apart
+_LEAST_BEND = 0.10  # share of the line's rise below which a curve does not matter
+
+
+def doubts(asked: Asked, doses: Sequence[Dose], slopes: Sequence[Slope], splits: Sequence[Split]) -> tuple[str, ...]:
+    """Sentences, the gravest first."""
+    return (
+        *_bytes_not_known(asked, doses),
+        *_blocks(slopes),
+        *_curves(doses, slopes, asked.series),
+        *_compressible(doses, asked.series),
+        *([] if splits or not slopes else [_NOT_APART]),
+    )
+
+
+_NOT_APART = (
+    "Bytes on the wire, bytes on the disk and files rise together in these images (variance inflation beyond "
+    f"{LARGEST_INFLATION:g}), or there are too few images: what each costs cannot be told apart."
+)
+
+
+def _bytes_not_known(asked: Asked, doses: Sequence[Dose]) -> list[str]:
+    by_arm = {dose.arm: dose for dose in doses}
+    absent = [arm for arm in (*asked.series, *asked.predict) if arm not in by_arm]
+    dark = [arm for arm, dose in by_arm.items() if dose.disk_bytes is None or dose.wire_bytes is None]
+    texts = []
+    if absent:
+        texts.append(f"No launch that counts pulled an image of {', '.join(absent)}.")
+    if dark:
+        texts.append(
+            f"What the pulled layers of {', '.join(dark)} hold is not known: nobody has looked into the image, or its "
+            "layers cannot be matched with those that came. These arms are in no line."
+        )
+    return texts
+
+
+def _blocks(slopes: Sequence[Slope]) -> list[str]:
+    fewest = min((slope.s_per_gb.n for slope in slopes), default=None)
+    if fewest is None:
+        return [f"No slope: no block has {LEAST_POINTS} launches of the series with times and bytes."]
+    return ["One block gives a slope but no interval: the block is the replicate."] if fewest == 1 else []
+
+
+def _curves(doses: Sequence[Dose], slopes: Sequence[Slope], series: Sequence[str]) -> list[str]:
+    texts = []
+    for slope in slopes:
+        sizes = [
+            size for dose in doses if dose.arm in series and (size := getattr(dose, f"{slope.per}_bytes")) is not None
+        ]
+        rise = abs(slope.s_per_gb.value) * (max(sizes) - min(sizes)) / 1e9 if sizes else 0.0
+        bend = slope.bend_s
+        is_sure = bend is not None and bend.ci95 is not None and not bend.ci95[0] <= 0 <= bend.ci95[1]
+        if bend and is_sure and abs(bend.value) > _LEAST_BEND * rise:
+            side = "more" if bend.value > 0 else "less"
+            texts.append(
+                f"{slope.metric} does not grow in a straight line: its middle lies {abs(bend.value):.2g} s off it, so "
+                f"the last gigabyte costs {side} than the first."
+            )
+    return texts
+
+
+def _compressible(doses: Sequence[Dose], series: Sequence[str]) -> list[str]:
+    known = [(d.disk_bytes, d.wire_bytes) for d in doses if d.arm in series and d.disk_bytes and d.wire_bytes]
+    fit = straight([disk for disk, _ in known], [wire for _, wire in known])
+    if fit is None or _AS_MUCH[0] <= fit[1] <= _AS_MUCH[1]:
+        return []
+    return [
+        f"A gigabyte of the series on the disk is {fit[1]:.2f} GB on the wire: slopes per gigabyte on the disk hold "
+        "for such bytes only."
+    ]
