@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from bench.analysis import dose_fit
-from bench.analysis.dose_fit import Line
+from bench.analysis.dose_fit import Line, over_blocks
 from bench.analysis.dose_rows import PER, PULLS, DoseRow, blocks_of
 from bench.conclusion import Dose, Prediction
 from bench.model import Dose as Asked
