@@ -33,17 +33,31 @@ def requirement_findings(
     """All of one call.
 
     `hashes_required`: pip refuses what has no hash, so none is missed. `pinned`: names that a constraints file which
-    goes with the call gives one exact version.
+    goes with the call gives one exact version. Files that the call reads (-r) are not opened here.
     """
     said = read_words(words)
-    asked = _asked(said)
-    unpinned = [one for one in asked if one.source is Source.INDEX and not one.exact and one.name not in pinned]
     hashes_required = hashes_required or said.require_hashes
+    return findings_about(_asked(said), said, file=file, line=line, hashes_required=hashes_required, pinned=pinned)
+
+
+def findings_about(
+    asked: Sequence[Asked],
+    said: Said | None = None,
+    *,
+    file: str,
+    line: int,
+    hashes_required: bool = False,
+    pinned: Collection[str] = (),
+) -> list[PinFinding]:
+    """The same of requirements that were read out of another kind of file."""
+    said = said or Said()
+    of_index = [one for one in asked if one.source is Source.INDEX]
+    unpinned = [one for one in of_index if not one.exact and one.name not in pinned]
     rows = [
         _not_pinned(unpinned, said),
-        _no_hash([one for one in asked if one.source is Source.INDEX and one not in unpinned], said, hashes_required),
+        _no_hash([] if hashes_required else [one for one in of_index if one not in unpinned], said),
         _moving([one for one in asked if one.source is Source.REPOSITORY and not one.exact]),
-        _unchecked([one for one in asked if one.source is Source.URL and not one.exact]),
+        _unchecked([one for one in asked if one.source is Source.URL and not one.exact], said),
         _nightly(asked, said),
         _unreadable([one for one in asked if one.source is Source.UNKNOWN]),
     ]
@@ -79,9 +93,9 @@ def _not_pinned(asked: Sequence[Asked], said: Said) -> Row | None:
     )
 
 
-def _no_hash(asked: Sequence[Asked], said: Said, hashes_required: bool) -> Row | None:
+def _no_hash(asked: Sequence[Asked], said: Said) -> Row | None:
     bare = [one for one in asked if not one.hashed]
-    if not bare or hashes_required or said.no_index:
+    if not bare or said.no_index:
         return None
     text = f"{_names(bare)}: the version is exact, but neither its files nor what it depends on are checked"
     return PinRule.PIP_NO_HASH, text, LOCKED
@@ -94,10 +108,13 @@ def _moving(asked: Sequence[Asked]) -> Row | None:
     return PinRule.GIT_NOT_PINNED, text, "write @ and the full commit of 40 digits behind the address"
 
 
-def _unchecked(asked: Sequence[Asked]) -> Row | None:
-    if not asked:
+def _unchecked(asked: Sequence[Asked], said: Said) -> Row | None:
+    lists = [one for one in (*said.requirement_files, *said.constraint_files) if "://" in one]
+    if not asked and not lists:
         return None
-    text = f"{_names(asked)}: whatever lies at that address is installed"
+    text = f"{', '.join([*lists, *([_names(asked)] if asked else [])])}: whatever lies at that address is taken"
+    if not asked:
+        return PinRule.URL_NO_CHECKSUM, text, "put the list into the build context, and keep it in version control"
     return PinRule.URL_NO_CHECKSUM, text, "write #sha256=… behind the address, with the sum of the file that you tested"
 
 

@@ -111,10 +111,12 @@ def is_exact(specifier: SpecifierSet) -> bool:
 
 
 def _asks_prerelease(specifier: SpecifierSet) -> bool:
-    return any(
-        part.operator in _ADMITTING and _is_version(part.version) and Version(part.version).is_prerelease
-        for part in specifier
-    )
+    return any(part.operator in _ADMITTING and is_early(part.version) for part in specifier)
+
+
+def is_early(version: str) -> bool:
+    """Whether it is an alpha, a beta, a candidate or a nightly build."""
+    return _is_version(version) and Version(version).is_prerelease
 
 
 def _is_version(text: str) -> bool:
