@@ -1,0 +1,173 @@
+"""Packages that RUN installs: apt-not-pinned, pip-not-pinned, pip-no-hash, conda-not-pinned, nightly.
+
+One finding of a rule for each command, on the line where the command begins. apt: `name=VERSION` without a wildcard is
+pinned, and so is every name once the sources are a dated snapshot. pip, uv and pipx: as `requirement` says; `-r` files
+are read where they lie beside the Dockerfile. conda: as `conda_env` says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.anatomy import PinFinding
+from bench.images.pins.conda_env import conda_findings as conda_words
+from bench.images.pins.grade import found, told
+from bench.images.pins.installers import Call
+from bench.images.pins.pip_words import read_words
+from bench.images.pins.requirement import requirement_findings
+from bench.vocabulary import PinRule
+
+SNAPSHOT = re.compile(r"snapshot\.(debian\.org|ubuntu\.com)|snapshot-cloudflare\.debian\.org")
+APT_MOVES_ALL = {"upgrade", "dist-upgrade", "full-upgrade", "safe-upgrade", "build-dep"}
+APT_VALUED = {"-o", "-t", "-c", "-a", "-S", "--option", "--target-release", "--default-release", "--config-file"}
+PIP_VERBS = {"install", "wheel", "download", "pip install", "add", "tool install", "tool run", "run", "inject"}
+CONDA_VERBS = {"install", "create", "env create", "env update", "update", "upgrade"}
+CONDA_FILES = {"-f", "--file"}
+APT_REPAIR = (
+    "write {name}=VERSION, or take the sources from a dated snapshot (snapshot.debian.org, snapshot.ubuntu.com)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What can be asked about files that lie near a Dockerfile."""
+
+    locate: Callable[[str], Path | None]  # a path inside the build -> the file of the context
+    pinned_names: Callable[[Path], Collection[str]]  # of a constraints file
+
+
+@dataclass(slots=True, kw_only=True)
+class Installed:
+    """What the commands of a file ask for."""
+
+    findings: list[PinFinding]
+    files: list[Path]  # requirement files that are read
+
+
+def apt_findings(call: Call, file: str, *, snapshot: bool) -> Iterator[PinFinding]:
+    """`snapshot` = the sources are those of one day."""
+    line, dated = call.command.line, snapshot or any(w in ("-S", "--snapshot") for w in call.words)
+    if dated or any(word.startswith("--snapshot=") for word in call.words):
+        return
+    if call.verb in APT_MOVES_ALL:
+        text = f"apt {call.verb} takes whatever the mirror has that day"
+        yield found(PinRule.APT_NOT_PINNED, file, line, text, "take a newer base instead, and name it by digest")
+    if call.verb in ("install", "reinstall"):
+        loose = [word for word in apt_names(call.words) if not _apt_exact(word)]
+        if loose:
+            text = f"{shown(loose)}: whatever version the mirror has that day"
+            repair = APT_REPAIR.format(name=re.split(r"[=/]", loose[0])[0])
+            yield found(PinRule.APT_NOT_PINNED, file, line, text, repair)
+
+
+def apt_names(words: Sequence[str]) -> list[str]:
+    """Packages by name: no options, no files, nothing that only a variable knows, none to remove."""
+    rest = iter(words)
+    out = []
+    for word in rest:
+        if word in APT_VALUED:
+            next(rest, None)
+        elif not word.startswith(("-", "/", "./", "$")) and not word.endswith((".deb", "-")):
+            out.append(word)
+    return out
+
+
+def _apt_exact(word: str) -> bool:
+    version = word.partition("=")[2]
+    return bool(version) and "*" not in version
+
+
+def pip_findings(call: Call, file: str, beside: Beside, installed: Installed) -> None:
+    """pip, uv and pipx; requirement files are added to what is to be read."""
+    words = [*call.words, *_by_environment(call)]
+    if call.verb in ("pip sync", "pip compile"):
+        words = [] if call.verb == "pip compile" else [part for word in words for part in _sync(word)]
+    elif call.verb not in PIP_VERBS:
+        return
+    if call.verb == "run":  # `uv run --with X program`: only what is asked for by options
+        words = [*_with(words)]
+    said, line = read_words(words), call.command.line
+    hashed = call.truthy("PIP_REQUIRE_HASHES", "UV_REQUIRE_HASHES")
+    constraints = [path for name in said.constraint_files if (path := beside.locate(name)) is not None]
+    pinned = {name for path in constraints for name in beside.pinned_names(path)}
+    installed.findings += requirement_findings(words, file=file, line=line, hashes_required=hashed, pinned=pinned)
+    for name in said.requirement_files:
+        _requirement_file(name, file, line, beside, installed)
+
+
+def _requirement_file(name: str, file: str, line: int, beside: Beside, installed: Installed) -> None:
+    if name.startswith(("http://", "https://")):
+        text = f"{name}: whatever stands at that address is installed"
+        repair = "keep the file beside the Dockerfile, with exact versions and hashes"
+        installed.findings.append(found(PinRule.URL_NO_CHECKSUM, file, line, text, repair))
+        return
+    path = beside.locate(name)
+    if path is not None:
+        installed.files.append(path)
+    elif not name.endswith(("pyproject.toml", "setup.py", "setup.cfg")):
+        text = f"{name} is not beside the Dockerfile: what it installs is not judged"
+        repair = f"lint it too: nimbench image lint {file} PATH/{name.rsplit('/', 1)[-1][:80]}"
+        installed.findings.append(told(PinRule.UNREADABLE, file, line, text, repair))
+
+
+def _sync(word: str) -> tuple[str, ...]:
+    """`uv pip sync FILE`."""
+    return (word,) if word.startswith("-") else ("-r", word)
+
+
+def _with(words: Sequence[str]) -> Iterator[str]:
+    for at, word in enumerate(words):
+        if word.startswith("--with="):
+            yield word
+        elif word == "--with":
+            yield from words[at : at + 2]
+
+
+def _by_environment(call: Call) -> Iterator[str]:
+    """Options that a variable gives."""
+    settings = call.command.settings
+    if call.truthy("PIP_PRE"):
+        yield "--pre"
+    if call.truthy("PIP_NO_INDEX", "UV_NO_INDEX"):
+        yield "--no-index"
+    if settings.get("UV_PRERELEASE") == "allow":
+        yield from ("--prerelease", "allow")
+    kind = "PIP_" if call.manager == "pip" else "UV_"
+    for name in ("INDEX_URL", "EXTRA_INDEX_URL", "DEFAULT_INDEX", "INDEX"):
+        for address in settings.get(kind + name, "").split():
+            yield from ("--extra-index-url", address)
+    for name in ("CONSTRAINT", "OVERRIDE"):
+        for path in settings.get(kind + name, "").split():
+            yield from ("-c", path)
+
+
+def conda_findings(call: Call, file: str, beside: Beside, installed: Installed) -> None:
+    """conda, mamba and micromamba; files are added to what is to be read."""
+    if call.verb not in CONDA_VERBS:
+        return
+    line, names = call.command.line, list(_files(call.words))
+    for name in names:
+        _requirement_file(name, file, line, beside, installed)
+    if call.verb in ("update", "upgrade") and "--all" in call.words:
+        text = "every package becomes the newest one of that day"
+        repair = "take a newer base instead, or name the packages with their versions"
+        installed.findings.append(found(PinRule.CONDA_NOT_PINNED, file, line, text, repair))
+    words = [word for word in call.words if word not in names]
+    installed.findings += conda_words(words, file=file, line=line)
+
+
+def _files(words: Sequence[str]) -> Iterator[str]:
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option in CONDA_FILES and (equals or at + 1 < len(words)):
+            yield value if equals else words[at + 1]
+
+
+def shown(names: Sequence[str], most: int = 6) -> str:
+    """Some of them, and how many more."""
+    return ", ".join(name[:120] for name in names[:most]) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
