@@ -26,4 +26,6 @@ METRICS = (
     "download_s",
     "extract_s",
     "pull_to_first_token_s",
+    "image_wire_bytes",
+    "image_disk_bytes",
 )

@@ -88,6 +88,8 @@ def _lacking(numbers: Numbers, cell: Cell, arms: tuple[str, str]) -> str | None:
         for index, value in cell.numbers[arm].items():
             if value is not None:
                 continue
+            if metric.of_image:
+                return f"what is in the image of {arm} is not known"
             counts = [len(rows.ok) for rows in numbers.passes.get(index, ()) if rows.window.stage == stage]
             if stage is not None and metric.least_rows > 1 and counts and min(counts) < metric.least_rows:
                 return (

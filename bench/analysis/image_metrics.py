@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bench.analysis.image_times import TIMES
 from bench.analysis.metric import Metric
-from bench.vocabulary import Better
+from bench.vocabulary import Better, Kind
 
 _MARGIN = 0.20  # as for a cold start, of which these are the parts
+_BYTES_MARGIN = 0.05
 
 
 def _time(name: str, label: str, definition: str) -> Metric:
@@ -48,5 +49,29 @@ IMAGE_METRICS: tuple[Metric, ...] = (
         "pull_to_first_token_s",
         "Pull to first token",
         "The pull plus the start to first token after it; what the suite itself does between the two is left out.",
+    ),
+    Metric(
+        name="image_wire_bytes",
+        label="Image, compressed",
+        unit="bytes",
+        better=Better.LOWER,
+        margin=_BYTES_MARGIN,
+        kind=Kind.EXACT,
+        of_image=lambda contents: contents.anatomy.wire_bytes,
+        only_where_known=True,
+        definition="What a registry sends of the arm's image: its compressed layers and its config, for one platform. "
+        "Weights that a volume holds are not in it.",
+    ),
+    Metric(
+        name="image_disk_bytes",
+        label="Image on disk",
+        unit="bytes",
+        better=Better.LOWER,
+        margin=_BYTES_MARGIN,
+        kind=Kind.EXACT,
+        of_image=lambda contents: contents.anatomy.disk_bytes,
+        only_where_known=True,
+        definition="The content of the files of all layers together, as the layers have them: hard links once, files "
+        "that a later layer hides as well. Not the size that `docker images` shows, which differs between engines.",
     ),
 )

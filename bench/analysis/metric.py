@@ -10,6 +10,7 @@ from bench.analysis.rows import StageRows
 from bench.vocabulary import Better, Kind
 
 if TYPE_CHECKING:
+    from bench.anatomy import ImageContents
     from bench.store.reader import LaunchData
 
 
@@ -27,9 +28,10 @@ class Metric:
     least_rows: int = 1
     of_stage: Callable[[StageRows], float | None] | None = None
     of_launch: Callable[[LaunchData], float | None] | None = None
+    of_image: Callable[[ImageContents], float | None] | None = None
     only_where_known: bool = False  # a run in which no launch has it does not speak of it
 
     @property
-    def scope(self) -> Literal["stage", "launch"]:
-        """Whether a launch has one value per stage, or one."""
-        return "stage" if self.of_stage else "launch"
+    def scope(self) -> Literal["stage", "launch", "image"]:
+        """Whether a launch has one value per stage, or one; or an arm has one, whatever its launches did."""
+        return "stage" if self.of_stage else "launch" if self.of_launch else "image"

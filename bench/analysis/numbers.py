@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bench.analysis.audit import ArmFact
     from bench.store.reader import LaunchData, RunData
 
+NO_LAUNCH = 0  # launches count from 1
 SUSPENDED_S = 0.01  # two clocks read back to back differ by microseconds; anything above is sleep
 
 
@@ -102,6 +103,8 @@ class Numbers:
     def _cells_of(self, metric: Metric) -> list[Cell]:
         if metric.of_stage:
             return [self._stage_cell(metric, stage) for stage in self.scenario.load.stages]
+        if metric.of_image:
+            return [cell for cell in [self._image_cell(metric)] if _is_known(cell)]
         levels = sorted({one.launch.level or "" for one in self.kept}) or [""]
         cells = [self._launch_cell(metric, level) for level in levels]
         return [cell for cell in cells if not metric.only_where_known or _is_known(cell)]
@@ -135,9 +138,18 @@ class Numbers:
         }
         return Cell(metric, {"level": level} if level else {}, numbers)
 
+    def _image_cell(self, metric: Metric) -> Cell:
+        """One number for each arm, however often it was started: it stands under a launch that there never is."""
+        assert metric.of_image is not None
+        found = {
+            arm.name: metric.of_image(inside) if (inside := self.data.contents.get(arm.name)) else None
+            for arm in self.scenario.arms
+        }
+        return Cell(metric, {}, {arm: {NO_LAUNCH: value} for arm, value in found.items()})
+
     def by_block(self, cell: Cell, arm: str) -> dict[int, float | None]:
         """An arm's numbers keyed by block, for pairing."""
-        return {self.blocks[index]: value for index, value in cell.numbers[arm].items()}
+        return {self.blocks.get(index, index): value for index, value in cell.numbers[arm].items()}
 
 
 def _is_known(cell: Cell) -> bool:

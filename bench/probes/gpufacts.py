@@ -23,6 +23,7 @@ class GpuFacts:
     power_limit_w: float | None = None
     persistence: bool | None = None  # the driver stays loaded when nobody uses the GPU
     mig: bool | None = None  # cut into instances
+    compute_capability: str | None = None  # "9.0": which GPU code it runs
     pci_bus_id: str | None = None  # as sysfs writes it, "0000:0f:00.0"
 
 
@@ -70,6 +71,7 @@ def _gpu(nvml: Any, index: int) -> GpuFacts:
     persistence = _asked(nvml, nvml.nvmlDeviceGetPersistenceMode, handle)
     mig = _asked(nvml, nvml.nvmlDeviceGetMigMode, handle)
     pci = _asked(nvml, nvml.nvmlDeviceGetPciInfo, handle)
+    capability = _asked(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
     return GpuFacts(
         index=index,
         name=nvml.nvmlDeviceGetName(handle),
@@ -78,6 +80,7 @@ def _gpu(nvml: Any, index: int) -> GpuFacts:
         power_limit_w=power_mw / 1000 if power_mw is not None else None,
         persistence=bool(persistence) if persistence is not None else None,
         mig=bool(mig[0]) if mig else None,
+        compute_capability=".".join(map(str, capability)) if capability else None,
         pci_bus_id=sysfs_bus_id(pci.busId) if pci else None,
     )
 
