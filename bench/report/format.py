@@ -35,10 +35,12 @@ _LADDERS: dict[str, tuple[tuple[float, Scale], ...]] = {
         (2.0**10, Scale(2.0**-10, "KiB")),
         (0.0, Scale(1.0, "bytes")),
     ),
+    "bit/s": ((1e9, Scale(1e-9, "Gbit/s")), (1e6, Scale(1e-6, "Mbit/s")), (0.0, Scale(1e-3, "kbit/s"))),
     "ratio": ((0.0, Scale(1e2, "%")),),
     "1": ((0.0, Scale(1.0, "")),),
 }
 GIB = Scale(2.0**-30, "GiB")
+GB = Scale(1e-9, "GB")  # where seconds per gigabyte stand beside it
 POINTS = Scale(1e2, "%-points")  # a difference of two shares
 
 

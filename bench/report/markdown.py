@@ -7,6 +7,7 @@ import re
 from bench.report import comparisons, glossary, images, launches
 from bench.report import format as fmt
 from bench.report.audit import audit_table
+from bench.report.dose import dose_section
 from bench.report.headline import banner, headline, notices
 from bench.report.subject import Subject
 
@@ -15,7 +16,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 def render(subject: Subject) -> str:
     """The whole text."""
-    sections = (_top, _audit, _comparisons, _images, _launches, _findings, _definitions)
+    sections = (_top, _audit, _comparisons, _images, _dose, _launches, _findings, _definitions)
     return "\n".join(line for section in sections for line in section(subject)) + "\n"
 
 
@@ -67,6 +68,19 @@ def _images(subject: Subject) -> list[str]:
         lines += [f"- {escaped(fact.name)}: {escaped(fact.texts[0], 2_000)}" for fact in prepared]
         lines.append("")
     return lines
+
+
+def _dose(subject: Subject) -> list[str]:
+    section = dose_section(subject)
+    if section is None:
+        return []
+    lines = ["## What does a gigabyte cost?", "", f"**{escaped(section.sentence)}** {escaped(section.setting)}", ""]
+    lines += [f"- {escaped(text)}" for text in section.doubts]
+    for table in section.tables:
+        lines += ["", f"### {table.title}", "", escaped(table.caption, 900), ""]
+        lines += [f"| {' | '.join(map(escaped, table.heads))} |", f"|---|{'---:|' * (len(table.heads) - 1)}"]
+        lines += [f"| {' | '.join(map(escaped, row))} |" for row in table.rows]
+    return [*lines, ""]
 
 
 def _arms_head(subject: Subject, first: str, *more: str) -> list[str]:

@@ -16,6 +16,8 @@ from bench.report import charts, comparisons, glossary, images, launches, pulls,
 from bench.report import format as fmt
 from bench.report.audit import audit_table
 from bench.report.charts import Chart
+from bench.report.dose import dose_section
+from bench.report.dose_charts import dose_charts, prediction_charts
 from bench.report.headline import banner, headline, notices
 from bench.report.instrument import instrument_rows
 from bench.report.subject import Subject
@@ -50,6 +52,7 @@ def context(subject: Subject) -> dict[str, Any]:
         "drawing": comparisons.primary_drawing(subject), "groups": comparisons.groups(subject),
         "charts": chart_groups(subject), "audit": audit_table(subject),
         "image_facts": images.image_facts(subject), "prepared_facts": images.prepared_facts(subject),
+        "dose": dose_section(subject),
         "machine": setup.machine(subject), "arm_facts": setup.arm_facts(subject), "commands": setup.commands(subject),
         "host_facts": setup.host_facts(subject), "question_facts": setup.question_facts(subject),
         "launches": launches.launch_rows(subject),
@@ -79,7 +82,8 @@ def chart_groups(subject: Subject) -> dict[str, tuple[Chart, ...]]:
         "pulls": [lambda a=arm.name: pulls.pull_layers(subject, a) for arm in subject.arms],  # type: ignore[misc]
         "telemetry": [lambda a=arm.name: timeline.telemetry(subject, a) for arm in subject.arms],  # type: ignore[misc]
     }
-    return {name: tuple(chart for draw in draws if (chart := draw())) for name, draws in wanted.items()}
+    drawn = {name: tuple(chart for draw in draws if (chart := draw())) for name, draws in wanted.items()}
+    return drawn | {"dose": dose_charts(subject), "predicted": prediction_charts(subject)}
 
 
 def chart_json(chart: Chart) -> Markup:
