@@ -6,6 +6,7 @@ that was taken apart. An image that is built anew for each launch has new digest
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ def _row(numbers: Numbers, launch: Launch) -> DoseRow | None:
     wire = [came_bytes(times, layer) for times, layer in came]
     disk = [layer.disk_bytes if layer else None for _, layer in came]
     files = [layer.files if layer else None for _, layer in came]
-    times = {name: seconds for name, of in TIMES.items() if (seconds := of(launch)) is not None}
+    times = {name: s for name, of in TIMES.items() if (s := of(launch)) is not None and math.isfinite(s)}
     return DoseRow(
         launch=launch.index,
         block=launch.block,
