@@ -46,7 +46,8 @@ def lint_dockerfile(
     in_image = {stage.index for stage in final_chain(stages)}
     for stage in stages:
         _of_stage(stage, runs, in_image, file, beside, installed)
-    installed.findings.sort(key=lambda one: (one.line, str(one.rule)))
+    once = dict.fromkeys(installed.findings)  # `bash -c "$(…)"` is read by both shells
+    installed.findings = sorted(once, key=lambda one: (one.line, str(one.rule)))
     return installed
 
 

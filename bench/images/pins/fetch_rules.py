@@ -3,7 +3,8 @@
 A download is checked when the same RUN, later, holds its file against a sum (`sha256sum -c` and its like) or a
 signature (gpg --verify, cosign, minisign). Where the sums stand in the command itself only the files that they name
 are; a list of sums that was downloaded too is itself a download without one. What goes through a pipe into a program
-has no file that could be checked. ADD takes `--checksum`. A clone is pinned by a checkout of a full commit in the same
+has no file that could be checked. ADD takes `--checksum`. MD5 and SHA-1 are
+no check, as for pip: files of one such sum can be made. A clone is pinned by a checkout of a full commit in the same
 stage, before the next clone; ADD by `#` and a full commit.
 """
 
@@ -23,8 +24,7 @@ from bench.images.pins.variables import fill
 from bench.vocabulary import PinRule
 
 URL = re.compile(r"(https?|ftp)://(?!localhost\b|127\.|\[::1\]|0\.0\.0\.0)", re.IGNORECASE)
-SUMS = re.compile(r"(sha(1|224|256|384|512)|b2)sum\Z|shasum\Z")
-STRONG = re.compile(r"(sha(224|256|384|512)|b2)sum\Z|shasum\Z")  # SHA-1 and MD5 can be forged
+SUMS = re.compile(r"(sha(224|256|384|512)|b2)sum\Z|shasum\Z")
 SIGNATURES = {
     "gpg": "--verify",
     "gpgv": "",
@@ -125,8 +125,6 @@ def _fetched(command: Command, name: str) -> Iterator[Download]:
 
 def _check(downloads: Sequence[Download], command: Command, text: str) -> None:
     """Marks what this command holds against a sum."""
-    if not STRONG.match(program_name(command.words[0])):
-        return
     words = command.words[1:]
     compares = any(re.match(r"-[a-zA-Z]*c|--check", word) for word in words)
     lists = [program_name(word) for word in words if not word.startswith("-")]

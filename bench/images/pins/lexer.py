@@ -31,6 +31,7 @@ class Lexer:
 
     source: Source
     known: dict[str, str]
+    lists: set[str] = field(default_factory=set)  # variables of `for`: each word of theirs comes by itself
     at: int = 0
     word: Collector | None = None
     scripts: list[Source] = field(default_factory=list)
@@ -136,6 +137,7 @@ class Lexer:
         value, end = parameter(self.source.text, self.at, self.known if self.filled < MOST_FILLED else {})
         self.filled += len(value)
         fields = value.split()
+        quoted = quoted and self.source.text[self.at : end].strip("${}") not in self.lists
         if quoted or value == self.source.text[self.at : end] or not fields:
             self._add(value if quoted else value.strip())
         else:  # the shell splits an unquoted value into words

@@ -142,6 +142,7 @@ class _Reader:
             at += 1
         rest = words[at:]
         if len(rest) > 2 and rest[0].text == "for" and rest[2].text == "in":
+            self.lexer.lists.add(rest[1].text)
             self._learn(rest[1].text, " ".join(word.text for word in rest[3:]))
             return []
         return rest
