@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bench.analysis.rows import tpot_s, ttft_s
-from bench.report import charts, comparisons, glossary, images, launches, pulls, setup, timeline
+from bench.report import charts, comparisons, contents, glossary, images, launches, pulls, setup, timeline
 from bench.report import format as fmt
 from bench.report.audit import audit_table
 from bench.report.charts import Chart
@@ -52,6 +52,7 @@ def context(subject: Subject) -> dict[str, Any]:
         "drawing": comparisons.primary_drawing(subject), "groups": comparisons.groups(subject),
         "charts": chart_groups(subject), "audit": audit_table(subject),
         "image_facts": images.image_facts(subject), "prepared_facts": images.prepared_facts(subject),
+        "inside": contents.section(subject),
         "dose": dose_section(subject),
         "machine": setup.machine(subject), "arm_facts": setup.arm_facts(subject), "commands": setup.commands(subject),
         "host_facts": setup.host_facts(subject), "question_facts": setup.question_facts(subject),
@@ -80,6 +81,7 @@ def chart_groups(subject: Subject) -> dict[str, tuple[Chart, ...]]:
         "blocks": [lambda: charts.primary_by_block(subject), lambda: charts.ratio_by_block(subject)],
         "startup": [lambda: timeline.startup(subject)],
         "pulls": [lambda a=arm.name: pulls.pull_layers(subject, a) for arm in subject.arms],  # type: ignore[misc]
+        "inside": contents.charts(subject),
         "telemetry": [lambda a=arm.name: timeline.telemetry(subject, a) for arm in subject.arms],  # type: ignore[misc]
     }
     drawn = {name: tuple(chart for draw in draws if (chart := draw())) for name, draws in wanted.items()}
