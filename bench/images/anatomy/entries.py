@@ -58,6 +58,7 @@ class LayerContents:
     index: int
     diff_id: str  # of the bytes that were read
     tar_bytes: int = 0
+    wire_bytes: int | None = None  # compressed bytes of the stream that was read, or what they would be
     entries: list[Entry] = field(default_factory=list)
     kept: dict[str, bytes] = field(default_factory=dict)  # path -> content
     scanned: dict[str, Mapping[str, int]] = field(default_factory=dict)  # path -> what its scanner found
