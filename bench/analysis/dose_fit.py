@@ -81,8 +81,8 @@ def prediction_interval(lines: Sequence[Line], predicted: Sequence[float]) -> In
     """Where one further launch lies, 95 times of 100.
 
     Its variance is that of the mean line, of one block's line about it, and of a launch about its block's line. The
-    second is taken as the blocks' lines scatter, which holds a part of the third: the interval is a little wide,
-    never narrow. Degrees of freedom after Satterthwaite.
+    second is taken as the blocks' lines scatter, which holds a part of the third; degrees of freedom after
+    Satterthwaite. Simulated with 3 to 6 blocks it holds 94 of 100 where blocks differ much, 98 where launches do.
     """
     scatter, n = scatter_s(lines), len(predicted)
     if scatter is None or n < 2:
