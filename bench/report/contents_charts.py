@@ -16,6 +16,7 @@ from bench.report.subject import Subject
 from bench.vocabulary import ByteGroup
 
 _LEAST_SHARE = 0.004  # of the longest bar; neighbours below it are drawn as one
+_PATTERN = {"fillmode": "overlay", "fgcolor": "#ffffff", "fgopacity": 0.9}
 _HIDDEN_COLOUR = "#c9ced4"
 _GROUP_COLOURS: Mapping[ByteGroup, str] = {
     ByteGroup.GPU_LIBRARY: "#1f4e79", ByteGroup.PYTHON: "#5b8db8", ByteGroup.SYSTEM: "#a9c6dd",
@@ -68,7 +69,7 @@ def _by_layer(subject: Subject, name: str, title: str, size_of: Callable[[LayerA
             x=floats(part.size * scale.factor for part in mine), name=legend, width=0.62,
             marker={
                 "color": [subject.colour(part.arm) for part in mine], "line": {"width": 1, "color": "#ffffff"},
-                "pattern": {"shape": "/" if shared else "", "fgcolor": "#ffffff", "size": 7, "solidity": 0.35},
+                "pattern": {"shape": "/" if shared else "", **_PATTERN, "size": 8, "solidity": 0.35},
             },
             customdata=[[part.text, fmt.quantity(part.size, "bytes")] for part in mine],
             hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
@@ -125,7 +126,7 @@ def groups(subject: Subject) -> Chart | None:
                 name=name, width=0.62,
                 marker={
                     "color": colours[name], "line": {"width": 1, "color": "#ffffff"},
-                    "pattern": {"shape": "." if name in dotted else "", "fgcolor": "#ffffff", "size": 6},
+                    "pattern": {"shape": "." if name in dotted else "", **_PATTERN, "size": 6, "solidity": 0.25},
                 },
                 customdata=[[fmt.quantity(size, "bytes")] for size in row],
                 hovertemplate=f"%{{y}}, {name}: %{{customdata[0]}}<extra></extra>",
@@ -134,10 +135,10 @@ def groups(subject: Subject) -> Chart | None:
     figure.update_layout(barmode="stack")
     return Chart(
         "image-groups", "Bytes on disk by what they are",
-        "The files that a container sees, each counted once in the first group that fits; dotted groups serve no "
-        f"request. “{HIDDEN.capitalize()}” are files that a later layer writes again or deletes: stored and pulled, "
-        "never seen.",
-        figure, 160 + 44 * len(contents),
+        "The files that a container sees, each counted once in the first group that fits; dotted groups are "
+        f"what a lean image can do without. “{HIDDEN.capitalize()}” are files that a later layer writes again or "
+        "deletes: stored and pulled, never seen.",
+        figure, 190 + 44 * len(contents),
     )  # fmt: skip
 
 

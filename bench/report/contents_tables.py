@@ -112,7 +112,7 @@ def _column(subject: Subject, one: ImageContents, total: Totals) -> dict[str, st
         "layers": fmt.number(len(anatomy.layers), 0),
         "share of the largest layer": fmt.percent(total.largest_layer_ratio),
         "files that a container sees": f"{fmt.number(anatomy.visible_files, 0)}, {_bytes(anatomy.visible_bytes)}",
-        "efficiency, as dive counts it": fmt.percent(anatomy.efficiency_ratio),
+        "efficiency, as dive counts it": fmt.quantity(anatomy.efficiency_ratio, "ratio", decimals=2),
         "written more than once, or deleted": _bytes(anatomy.wasted_bytes),
         "grade of its pins": one.lint.grade if one.lint else "not built here",
         "user": inventory.user or "root",
