@@ -87,5 +87,6 @@ def _impossible(value: Any, name: str) -> str | None:
 def _why(error: Exception) -> str:
     """What is wrong, in a line."""
     if isinstance(error, InputError):
-        return f"{error.problem}: {error.got or error.expected}" if error.got or error.expected else error.problem
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = (error.problem, error.expected and f"expected {error.expected}", error.got and f"got {error.got}")
+        return ", ".join(text for text in said if text)[:300]
+    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__

@@ -61,7 +61,7 @@ def broken(**changes):
         ("", "damaged JSON"),
         ("[]", "expected an object"),
         ("{", "damaged JSON"),
-        ("[" * 100_000, "damaged JSON"),
+        ("[" * 100_000, "recursion"),
         ("{}", "anatomy"),
         (broken(disk_bytes="much"), "anatomy.disk_bytes"),
         (broken(disk_bytes=-1), "disk_bytes: -1"),
@@ -80,6 +80,7 @@ def test_damage_is_told_and_stays_with_its_arm(writer, text, said):
     missing = []
     assert list(read_contents(writer.folder, ["a", "b"], missing)) == ["b"]
     assert len(missing) == 1 and missing[0].startswith("images/a.json cannot be read"), missing
+    assert said in missing[0]
     assert "\n" not in missing[0] and len(missing[0]) < 500
     assert missing[0] in load_run(writer.folder).missing
 
