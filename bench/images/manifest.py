@@ -95,3 +95,17 @@ def part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The object under a name, empty where there is none."""
     value = data.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def history(image: Mapping[str, Any]) -> tuple[tuple[str, str | None, bool], ...]:
+    """(instruction, when, whether it made no layer) of a config, oldest first."""
+    steps = image.get("history")
+    return tuple(
+        (
+            str(step.get("created_by") or step.get("comment") or ""),
+            step["created"] if isinstance(step.get("created"), str) else None,
+            step.get("empty_layer") is True,
+        )
+        for step in (steps if isinstance(steps, list) else ())
+        if isinstance(step, dict)
+    )

@@ -34,6 +34,10 @@ class Resolved:
     created_utc: str | None = None
     anonymous: bool = True  # whether the registry gave it without a login
     source: str = ""  # the address that was asked
+    config_digest: str = ""  # the image's id, where Docker keeps images by it
+    diff_ids: tuple[str, ...] = ()  # of the unpacked layers, from the base up
+    history: tuple[tuple[str, str | None, bool], ...] = ()  # (instruction, when, whether it made no layer)
+    media_type: str = ""  # of the platform's manifest
 
 
 def resolve(reference: str, *, platform: str = PLATFORM, environ: Mapping[str, str] = os.environ) -> Resolved:
@@ -83,6 +87,10 @@ def _resolve(session: Session, name: Reference, reference: str, platform: str) -
         created_utc=image.get("created") if isinstance(image.get("created"), str) else None,
         anonymous=session.anonymous,
         source=session.address(f"manifests/{name.wanted}"),
+        config_digest=config_digest,
+        diff_ids=read.words(read.part(image, "rootfs").get("diff_ids")),
+        history=read.history(image),
+        media_type=str(manifest.get("mediaType") or headers.get("content-type", "")),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from bench.vocabulary import FailureKind
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 MANIFEST_BYTES = 4 << 20  # the specification's least upper bound for a manifest
+STREAM_BYTES = 1 << 18
 REDIRECTS = 5
 _REDIRECT = (301, 302, 303, 307, 308)
 _CLOSED = (401, 403, 404)  # some registries answer 404 to whoever may not know of a private image
@@ -64,6 +67,24 @@ class Session:
             raise self._refused(status, headers, body)
         return body, headers
 
+    def stream(self, digest: str, *, size_bytes: int) -> Iterator[bytes]:
+        """A blob piece by piece, never held whole; its size and SHA-256 are checked at the end."""
+        self.anonymous, before = True, self.anonymous  # a token may have run out since: then all is asked again
+        headers = httpx.Headers()
+        for with_login in (None, False, True):
+            if with_login is not None and not self._log_in(headers, with_login=with_login):
+                continue
+            with self._opened(self.address(f"blobs/{digest}"), "*/*") as answer:
+                headers = answer.headers
+                if answer.status_code == 200:
+                    self.anonymous = self.anonymous and before
+                    yield from self._checked(answer, digest, size_bytes)
+                    return
+                status, body = answer.status_code, self._body(answer, MANIFEST_BYTES)
+                if status not in _CLOSED:
+                    break
+        raise self._refused(status, headers, body)
+
     def address(self, path: str) -> str:
         """Where it is read; no login stands in it."""
         return f"{self._root()}/v2/{self._reference.repository}/{path}"
@@ -90,35 +111,65 @@ class Session:
         return True
 
     def _get(self, url: str, accept: str, limit_bytes: int) -> tuple[int, httpx.Headers, bytes]:
-        """One GET; a redirect to another host goes without the login, and never from TLS to plain HTTP."""
+        with self._opened(url, accept) as answer:
+            return answer.status_code, answer.headers, self._body(answer, limit_bytes)
+
+    @contextmanager
+    def _opened(self, url: str, accept: str) -> Iterator[httpx.Response]:
+        """The answer to one GET, its body not read yet."""
         headers = {"Accept": accept} | ({"Authorization": self._authorization} if self._authorization else {})
         for _ in range(REDIRECTS + 1):
-            status, answer, body = self._fetch(url, headers, limit_bytes)
-            if status not in _REDIRECT:
-                return status, answer, body
-            try:
-                target = str(httpx.URL(url).join(answer.get("location", "")))
-            except httpx.InvalidURL as error:
-                raise self.error(FailureKind.DOWNLOAD, "the registry redirects to no address") from error
-            if urlsplit(target).scheme != "https" and (urlsplit(url).scheme == "https" or not self._is_local):
-                raise self.error(FailureKind.DOWNLOAD, "the registry redirects to an address without TLS")
+            with self._asked(url, headers) as answer:
+                if answer.status_code not in _REDIRECT:
+                    yield answer
+                    return
+                target = self._target(url, answer)
             if _origin(target) != _origin(url):
                 headers.pop("Authorization", None)
             url = target
         raise self.error(FailureKind.DOWNLOAD, f"the registry redirects more than {REDIRECTS} times")
 
-    def _fetch(self, url: str, headers: Mapping[str, str], limit_bytes: int) -> tuple[int, httpx.Headers, bytes]:
+    def _target(self, url: str, answer: httpx.Response) -> str:
+        """Where a redirect leads: to another host it goes without the login, and never from TLS to plain HTTP."""
+        try:
+            target = str(httpx.URL(url).join(answer.headers.get("location", "")))
+        except httpx.InvalidURL as error:
+            raise self.error(FailureKind.DOWNLOAD, "the registry redirects to no address") from error
+        if urlsplit(target).scheme != "https" and (urlsplit(url).scheme == "https" or not self._is_local):
+            raise self.error(FailureKind.DOWNLOAD, "the registry redirects to an address without TLS")
+        return target
+
+    @contextmanager
+    def _asked(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         try:
             with self._http.stream("GET", url, headers=headers, follow_redirects=False) as answer:
-                body = b""
-                for chunk in answer.iter_bytes():
-                    body += chunk
-                    if len(body) > limit_bytes:
-                        raise self.error(FailureKind.DOWNLOAD, f"the answer is larger than {limit_bytes} bytes")
-                return answer.status_code, answer.headers, body
+                yield answer
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = f"{urlsplit(url).hostname} cannot be reached: {type(error).__name__}: {error}"
             raise self.error(FailureKind.DOWNLOAD, why) from None
+
+    def _body(self, answer: httpx.Response, limit_bytes: int) -> bytes:
+        body = b""
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > limit_bytes:
+                raise self.error(FailureKind.DOWNLOAD, f"the answer is larger than {limit_bytes} bytes")
+        return body
+
+    def _checked(self, answer: httpx.Response, digest: str, size_bytes: int) -> Iterator[bytes]:
+        """Raw: a layer is compressed itself, and its digest is of what was sent."""
+        seen, left = hashlib.sha256(), size_bytes
+        for chunk in answer.iter_raw(STREAM_BYTES):
+            seen.update(chunk)
+            left -= len(chunk)
+            if left < 0:
+                break
+            yield chunk
+        if left:
+            many = "more" if left < 0 else "fewer"
+            raise self.error(FailureKind.DOWNLOAD, f"{digest} has {many} bytes than its manifest says ({size_bytes})")
+        if f"sha256:{seen.hexdigest()}" != digest:
+            raise self.error(FailureKind.DOWNLOAD, f"the registry's bytes are not those of {digest}")
 
     def _log_in(self, headers: httpx.Headers, *, with_login: bool) -> bool:
         """Takes up the challenge, the last one that was made; False when there is nothing new to send."""
