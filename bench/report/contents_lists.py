@@ -126,9 +126,11 @@ def _difference(first: str, arm: str, found: InventoryDiff) -> Difference:
     rows = sorted(
         (*found.versions, *found.only_a, *found.only_b), key=lambda row: -max(row.a_disk_bytes, row.b_disk_bytes)
     )
+    same, other = found.same_packages, len(found.versions)
     sentence = (
-        f"{found.same_packages} packages are the same in both; {len(found.versions)} have another version, "
-        f"{len(found.only_a)} are in {first} alone and {len(found.only_b)} in {arm} alone."
+        f"{same} package{' is' if same == 1 else 's are'} the same in both; {other} "
+        f"{'has' if other == 1 else 'have'} another version; {len(found.only_a)} in {first} alone, "
+        f"{len(found.only_b)} in {arm} alone."
     )
     shown = (*map(_fact, found.facts), *map(_package, rows[:_MOST_PACKAGES]))
     return Difference(first, arm, fmt.safe_text(sentence, 400), shown, max(0, len(rows) - _MOST_PACKAGES))

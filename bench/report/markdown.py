@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.report import comparisons, glossary, images, launches
+from bench.report import comparisons, contents, glossary, images, launches
 from bench.report import format as fmt
 from bench.report.audit import audit_table
 from bench.report.dose import dose_section
@@ -16,7 +16,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 def render(subject: Subject) -> str:
     """The whole text."""
-    sections = (_top, _audit, _comparisons, _images, _dose, _launches, _findings, _definitions)
+    sections = (_top, _audit, _comparisons, _inside, _images, _dose, _launches, _findings, _definitions)
     return "\n".join(line for section in sections for line in section(subject)) + "\n"
 
 
@@ -55,6 +55,26 @@ def _audit(subject: Subject) -> list[str]:
     for row in table.rows:
         lines.append(f"| {' | '.join((escaped(row.fact), *map(escaped, row.texts), row.word))} |")
     return [*lines, ""]
+
+
+def _inside(subject: Subject) -> list[str]:
+    section = contents.section(subject)
+    if section is None:
+        return []
+    lines = ["## What is in the image?", ""]
+    for first, facts in (("fact", section["totals"]), ("bytes on disk", section["groups"])):
+        cells = (first, *(escaped(arm, 60) for arm in section["arms"]))
+        lines += [f"| {' | '.join(cells)} |", f"|{'---|' * len(cells)}"]
+        lines += [f"| {' | '.join((escaped(fact.name), *map(escaped, fact.texts)))} |" for fact in facts]
+        lines.append("")
+    for arm, rows in section["savings"].items():
+        lines += [f"What {escaped(arm, 60)} could leave out (download at {section['rate'].bandwidth}):", ""]
+        lines += [
+            f"- {escaped(row.what)}: {row.disk} on disk, {row.wire} compressed, {row.download}. {escaped(row.how)}"
+            for row in rows
+        ] or ["- nothing found"]
+        lines.append("")
+    return lines
 
 
 def _images(subject: Subject) -> list[str]:
