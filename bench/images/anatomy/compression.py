@@ -31,6 +31,11 @@ class BombError(ValueError):
     """A stream that unpacks to more than an image may have."""
 
 
+def is_packed(head: bytes) -> bool:
+    """Whether a stream that begins so is gzip or zstd."""
+    return head.startswith(_GZIP) or head[:4] in (_ZSTD, *_SKIPPABLE)
+
+
 def unpacked(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iterator[Piece]:
     """The tar inside; ValueError (BombError) says what is wrong with the stream, after all good pieces."""
     source = _Source(chunks)
