@@ -45,7 +45,7 @@ SETTINGS = (
     "StopSignal",
     "Shell",
 )
-CREATED = "the image has the time of its making in its configuration, and this BuildKit takes no SOURCE_DATE_EPOCH"
+CREATED = "the configuration holds it; BuildKit before 0.11 takes no SOURCE_DATE_EPOCH in its place"
 MAY_DIFFER: tuple[tuple[str, str], ...] = (  # path in the image, why nothing that runs depends on it
     (r"var/log/.*", "a log of the build, with its times"),
     (r"var/cache/ldconfig/aux-cache", "ldconfig notes the inode and time of each library"),
@@ -68,6 +68,7 @@ class Difference:
     path: str  # in the image; "" for what is no file
     layer: int | None  # from the base up, from 0; None = the configuration
     why: str
+    reason: str | None = None  # why it may; None = it may not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,13 +176,17 @@ def _compared(engine: Any, tags: Sequence[str], arm: str) -> RebuildReport:
     if digests[0] == digests[1]:
         return report
     settings = list(_settings(one.get("Config") or {}, other.get("Config") or {}))
-    named = [Difference(path="", layer=None, why=CREATED)] if one.get("Created") != other.get("Created") else []
+    named = (
+        [Difference(path="", layer=None, why="the time of its making", reason=CREATED)]
+        if one.get("Created") != other.get("Created")
+        else []
+    )
     if ids[0] == ids[1]:
         return replace(report, grade="C" if settings else "B", differing=tuple(settings), named=tuple(named))
     first, second = (_saved(engine, found["Id"], arm) for found in (one, other))
     found = list(compare_layers(first, second))
     differing = [*settings, *(each for each in found if reason_of(each.path) is None)]
-    named += [replace(each, why=f"{each.why}: {reason}") for each in found if (reason := reason_of(each.path))]
+    named += [replace(each, reason=reason) for each in found if (reason := reason_of(each.path))]
     packages = changed_packages(first, second)
     return replace(
         report,

@@ -58,7 +58,7 @@ def test_what_may_differ_is_named_with_its_reason(report: Any) -> None:
     found = report(f"RUN mkdir -p /var/log /var/cache/ldconfig && {CHANCE} > /var/log/build.log\n")
     assert found.grade == "B"
     assert [one.path for one in found.named if one.path] == ["var/log/build.log"]
-    assert all(one.why for one in found.named)
+    assert all(one.reason for one in found.named)
 
 
 @requires_docker
