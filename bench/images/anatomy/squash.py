@@ -39,6 +39,11 @@ def lay_over(layers: Sequence[LayerContents]) -> Visible:
 
 
 def efficiency(layers: Sequence[LayerContents]) -> tuple[float, int, tuple[WastedPath, ...]]:
+    """What `efficiency_of` says of these layers."""
+    return efficiency_of(layers, stack(layers))
+
+
+def efficiency_of(layers: Sequence[LayerContents], found: Stack) -> tuple[float, int, tuple[WastedPath, ...]]:
     """Dive's score; the bytes that no container sees; and the paths that hide the most of them.
 
     Score: over all paths that are files, links or whiteouts, the smallest size a path ever has, divided by its sizes in
@@ -46,7 +51,6 @@ def efficiency(layers: Sequence[LayerContents]) -> tuple[float, int, tuple[Waste
     does not lower the score for a folder deleted as a whole, and its "wasted" adds up all copies; here `wasted_bytes`
     is without the copy that is seen: disk bytes of all layers less those of the container.
     """
-    found = stack(layers)
     return _score(layers, found), sum(entry.disk_bytes for entry, _ in found.hidden), _wasted(found)
 
 
