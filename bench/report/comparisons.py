@@ -127,8 +127,9 @@ def reason_text(c: Comparison) -> str | None:
 
 
 def place(c: Comparison) -> str:
-    """Where the metric was taken, such as `c4`; `whole launch` when at no stage."""
-    return ", ".join(fmt.safe_text(v, 60) for v in c.at.values()) or "whole launch"
+    """Where the metric was taken, such as `c4`; `whole launch` when at no stage; what is exact is the image's."""
+    whole = "image" if c.kind is Kind.EXACT else "whole launch"
+    return ", ".join(fmt.safe_text(v, 60) for v in c.at.values()) or whole
 
 
 def effect_texts(c: Comparison) -> tuple[str, str]:
@@ -151,7 +152,7 @@ def margin_text(c: Comparison) -> str:
 def mde_text(c: Comparison) -> str:
     """The smallest difference that would have been seen: `±1.4 %`, `+66 % or −40 %`; a ratio up, and its reciprocal."""
     if c.mde is None:
-        return fmt.UNKNOWN
+        return "exact" if c.kind is Kind.EXACT else fmt.UNKNOWN
     if c.kind is Kind.DIFFERENCE:
         return f"±{fmt.quantity(c.mde, c.unit, scale=difference_scale(c))}"
     up, down = fmt.percent(c.mde), fmt.percent(c.mde / (1 + c.mde))
