@@ -93,10 +93,12 @@ class RebuildReport:
             return "Grade A: both builds gave the same image, byte for byte."
         same = f"{self.layers_equal} of {self.layers} layers are equal to the byte"
         if self.grade == "B":
-            return f"Grade B: the same packages and files; {same}, {self.times} times and {len(self.named)} named " + (
-                "thing differs." if len(self.named) == 1 else "things differ."
-            )
-        return f"Grade C: {len(self.differing)} files or settings differ; {same}."
+            may = f"times of files that differ: {self.times}; other things that differ and may: {len(self.named)}"
+            return f"Grade B: the same packages and files; {same}; {may}."
+        count = len(self.differing)
+        return (
+            f"Grade C: {count} file{'s' * (count != 1)} or setting{'s' * (count != 1)} may not differ and do; {same}."
+        )
 
 
 def rebuild(

@@ -34,9 +34,9 @@ def _toml(text: str, name: str) -> Iterator[Located]:
     key = "packages" if name.startswith("pylock") else "package"
     metadata = data.get("metadata")
     old_files = metadata.get("files", {}) if isinstance(metadata, dict) else {}
-    entries = data.get(key, [])
+    entries = data.get(key)
     if not isinstance(entries, list):
-        raise ValueError(f"[[{key}]] is not a list of tables")
+        raise ValueError(f"it has no [[{key}]], as {name} does")
     lines = places.tables(key)
     for number, entry in enumerate(entries):
         line = lines[number] if number < len(lines) else 1
