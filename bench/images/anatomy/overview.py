@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -9,6 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.images.anatomy.place import identify
+
+# Dockerfile's instructions that change the config alone; `#(nop)` is what the builder before BuildKit wrote.
+_SETTINGS = re.compile(
+    r"(/bin/sh -c #\(nop\)\s+)?"
+    r"(ENV|LABEL|CMD|ENTRYPOINT|EXPOSE|USER|ARG|VOLUME|HEALTHCHECK|STOPSIGNAL|SHELL|ONBUILD|MAINTAINER)\b"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +103,9 @@ def _of_engine(reference: str, _platform: str, started_s: float) -> Overview:
 
 
 def _instructions(newest_first: list[tuple[str, int]], layers: int) -> list[str]:
-    """The engine does not say which steps made no layer: those without a size, where the count then fits."""
+    """The engine does not say which steps made no layer: those of a word that makes none, where the count then fits."""
     steps = newest_first[::-1]
     sized = [by for by, size in steps if size]
-    fitting = next((names for names in ([by for by, _ in steps], sized) if len(names) == layers), None)
-    return fitting if fitting is not None else [""] * layers
+    making = [by for by, size in steps if size or not _SETTINGS.match(by)]
+    fitting = (names for names in (making, sized, [by for by, _ in steps]) if len(names) == layers)
+    return next(fitting, [""] * layers)
