@@ -104,4 +104,4 @@ def _show(lint: Lint) -> None:
     for one in lint.excused:
         click.echo(f"excused: {one.file}:{one.line}: {one.text}")
     if lint.hadolint is None:
-        click.echo("hadolint was not asked: our own rules stand alone.")
+        click.echo("hadolint was not asked, or is not installed: our own rules stand alone.")

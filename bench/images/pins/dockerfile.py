@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from bench.images.pins.source import Collector, Source, of_lines
 
@@ -35,7 +36,8 @@ WORDS = [
 ]
 DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(\S.*?)\s*\Z")
 FLAG = re.compile(r"\s*--([a-z][a-z-]*)(?:=((?:\"[^\"]*\"|'[^']*'|\S)*))?(?=\s|\Z)")
-HEREDOC = re.compile(r"(?:(?<=\s)|(?<=\A))\d*<<(-?)([\"']?)([A-Za-z0-9_.!%+,:@^-]+)\2(?=[\s;|&)>]|\Z)")
+HEREDOC = re.compile(r"(?:(?<=\s)|(?<=\A))\d*<<(-?)([\"']?)([A-Za-z0-9_.!%+,:@^-]+)\2(?=[\s;|&>]|\Z)")
+MOST_INSTRUCTIONS = 2000  # an image has at most some hundred layers
 JSON_WORDS = {"RUN", "CMD", "ENTRYPOINT", "SHELL", "ADD", "COPY", "VOLUME"}
 
 
@@ -76,7 +78,9 @@ class Problem:
 def parse(text: str) -> tuple[list[Instruction], list[Problem]]:
     """All instructions in order, and what could not be read."""
     reader = _Reader(text.removeprefix("\ufeff").splitlines())
-    instructions = list(reader.instructions())
+    instructions = list(islice(reader.instructions(), MOST_INSTRUCTIONS))
+    if len(instructions) == MOST_INSTRUCTIONS:
+        reader.problems.append(Problem(line=instructions[-1].line, text="too many instructions: the rest is not read"))
     return instructions, reader.problems
 
 
@@ -126,19 +130,19 @@ class _Reader:
                 break
         return out.source()
 
-    def _instruction(self, joined: Source, line: int) -> Instruction | None:
+    def _instruction(self, joined: Source, line: int, triggered: bool = False) -> Instruction | None:
         found = re.match(r"\s*(\S+)\s*", joined.text)
         word = found[1].upper() if found else ""
-        if found is None or word not in WORDS:
+        if found is None or word not in WORDS or (triggered and word in ("ONBUILD", "FROM", "MAINTAINER")):
             self.problems.append(Problem(line=line, text=f"no instruction of a Dockerfile begins with {word[:40]!r}"))
             return None
         rest = joined.part(found.end())
         if word == "ONBUILD":
-            inner = self._instruction(rest, line)
+            inner = self._instruction(rest, line, triggered=True)
             return None if inner is None else replace(inner, onbuild=True, line=line)
         flags, at = [], 0
         while flag := FLAG.match(rest.text, at):
-            flags.append((flag[1], (flag[2] or "").strip("\"'")))
+            flags.append((flag[1], re.sub("[\"']", "", flag[2] or "")))
             at = flag.end()
         at += len(rest.text[at:]) - len(rest.text[at:].lstrip())
         args = rest.part(at)

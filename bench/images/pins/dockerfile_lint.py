@@ -10,7 +10,7 @@ from bench.images.pins.dockerfile import parse
 from bench.images.pins.fetch_rules import git_findings, url_findings
 from bench.images.pins.grade import found
 from bench.images.pins.installers import call_of
-from bench.images.pins.left_rules import left_findings
+from bench.images.pins.left_rules import left_findings, removals_of
 from bench.images.pins.requirements_file import pinned_names
 from bench.images.pins.shell import Command
 from bench.images.pins.shell_rules import (
@@ -44,35 +44,34 @@ def lint_dockerfile(
     beside = Beside(locate=lambda name: locate(name, folder, named), pinned_names=pinned_names)
     runs: dict[int, Runs] = {stage.index: [(step, step.commands()) for step in stage.steps] for stage in stages}
     in_image = {stage.index for stage in final_chain(stages)}
+    dated: set[int] = set()  # stages whose apt sources are a snapshot
     for stage in stages:
-        _of_stage(stage, runs, in_image, file, beside, installed)
+        _of_stage(stage, runs[stage.index], stage.index in in_image, dated, file, beside, installed)
     once = dict.fromkeys(installed.findings)  # `bash -c "$(…)"` is read by both shells
     installed.findings = sorted(once, key=lambda one: (one.line, str(one.rule)))
     return installed
 
 
 def _of_stage(
-    stage: Stage, runs: Mapping[int, Runs], in_image: set[int], file: str, beside: Beside, installed: Installed
+    stage: Stage, runs: Runs, in_image: bool, dated: set[int], file: str, beside: Beside, installed: Installed
 ) -> None:
-    snapshot = stage.parent is not None and _names_snapshot(runs[stage.parent])
-    for at, (step, commands) in enumerate(runs[stage.index]):
-        snapshot = snapshot or SNAPSHOT.search(_text(step)) is not None
+    if stage.parent in dated:
+        dated.add(stage.index)
+    removals = removals_of([commands for _, commands in runs])
+    for at, (step, commands) in enumerate(runs):
+        if SNAPSHOT.search(_text(step)):
+            dated.add(stage.index)
         installed.findings += url_findings(step, commands, file)
         for call in [call for command in commands if (call := call_of(command)) is not None]:
             if call.manager == "apt":
-                installed.findings += apt_findings(call, file, snapshot=snapshot)
+                installed.findings += apt_findings(call, file, snapshot=stage.index in dated)
             elif call.manager == "conda":
                 conda_findings(call, file, beside, installed)
             elif call.manager in ("pip", "uv"):
                 pip_findings(call, file, beside, installed)
-        if stage.index in in_image:
-            later = [command for _, more in runs[stage.index][at + 1 :] for command in more]
-            installed.findings += left_findings(step, commands, later, file)
-    installed.findings += git_findings(runs[stage.index], file)
-
-
-def _names_snapshot(runs: Runs) -> bool:
-    return any(SNAPSHOT.search(_text(step)) for step, _ in runs)
+        if in_image:
+            installed.findings += left_findings(step, commands, at, removals, file)
+    installed.findings += git_findings(runs, file)
 
 
 def _text(step: Step) -> str:

@@ -35,9 +35,9 @@ SIGNATURES = {
 }
 _CURL = """
     -A -b -c -d -D -e -E -F -H -K -m -o -Q -r -T -u -U -w -x -X -y -Y -z --connect-timeout --max-time --retry
-    --retry-delay --retry-max-time --header --user --user-agent --output --output-dir --proxy --request --data --data-raw
-    --form --cacert --capath --cert --key --write-out --range --cookie --referer --limit-rate --url --proto --config
-    --netrc-file --resolve --speed-limit --speed-time --max-redirs --proto-redir --ciphers --interface
+    --retry-delay --retry-max-time --header --user --user-agent --output --output-dir --proxy --request --data
+    --data-raw --form --cacert --capath --cert --key --write-out --range --cookie --referer --limit-rate --url --proto
+    --config --netrc-file --resolve --speed-limit --speed-time --max-redirs --proto-redir --ciphers --interface
 """
 _WGET = """
     -O -o -a -e -P -t -T -w -U -Q -i -D --output-document --directory-prefix --header --tries --timeout --user-agent

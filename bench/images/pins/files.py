@@ -17,7 +17,7 @@ from bench.images.pins.hadolint import find_hadolint, hadolint_findings, version
 from bench.images.pins.python_files import is_python_file, lint_python_file
 from bench.vocabulary import PinRule
 
-MOST_BYTES = 1 << 20  # of a Dockerfile; the longest ones that people write have some ten thousand
+MOST_BYTES = 1 << 18  # of a Dockerfile; one of 40 kB is among the longest that people write
 DOCKERFILE = re.compile(r"(.*\.)?(dockerfile|containerfile)([._-].*)?", re.IGNORECASE)
 
 
@@ -58,6 +58,9 @@ def lint_files(
         queue += installed.files
         if program:
             findings += hadolint_findings(program, path, name)
+    order = {_name(path, root): place for place, path in enumerate(read)}
+    findings.sort(key=lambda one: (order.get(one.file, len(order)), one.line))
+    findings = list(dict.fromkeys(findings))  # a list that another one names may also be among the files
     counted, excused = excuse(findings, day_zero, today or datetime.now(UTC).date())
     return Lint(
         grade=grade_of(counted),
@@ -118,7 +121,7 @@ def _text(path: Path) -> str | None:
 
 def _no_text(name: str) -> PinFinding:
     text = "no text that can be read as a Dockerfile"
-    return found(PinRule.UNREADABLE, name, 1, text, "give a Dockerfile in UTF-8, at most 1 MiB")
+    return found(PinRule.UNREADABLE, name, 1, text, "give a Dockerfile in UTF-8, at most 256 KiB")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -105,15 +105,34 @@ CACHES = (
 )
 
 
-def left_findings(step: Step, runs: Sequence[Command], later: Sequence[Command], file: str) -> Iterator[PinFinding]:
-    """Of one RUN whose layer is in the image. `later` = what the RUNs behind it run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removals:
+    """What the steps of a stage take away: in which step last."""
+
+    caches: Mapping[str, int]  # a cache's name
+    tools: Mapping[str, int]  # a package's name or pattern
+
+
+def removals_of(runs: Sequence[Sequence[Command]]) -> Removals:
+    """`runs` = the commands of each step."""
+    caches, tools = dict[str, int](), dict[str, int]()
+    for at, commands in enumerate(runs):
+        for command in commands:
+            caches |= dict.fromkeys((cache.name for cache in CACHES if _takes_away(command, cache)), at)
+            call = call_of(command)
+            tools |= dict.fromkeys(_removals([call] if call else []), at)
+    return Removals(caches=caches, tools=tools)
+
+
+def left_findings(step: Step, runs: Sequence[Command], at: int, removals: Removals, file: str) -> Iterator[PinFinding]:
+    """Of the RUN that is step `at` of a stage whose layers are in the image."""
     calls = [call for command in runs if (call := call_of(command)) is not None]
     for cache in CACHES:
         used = [call for call in calls if _fills(call, cache)]
         if used and not _mounted(step, cache) and not _removed(used[-1], runs, cache):
-            text = f"{cache.name} stays in the layer" + (LATER if _removed(None, later, cache) else "")
+            text = f"{cache.name} stays in the layer" + (LATER if removals.caches.get(cache.name, -1) > at else "")
             yield found(PinRule.CACHE_LEFT, file, used[0].command.line, text, cache.repair)
-    yield from _tools(calls, [call for one in later if (call := call_of(one))], file)
+    yield from _tools(calls, [name for name, last in removals.tools.items() if last > at], file)
 
 
 def _fills(call: Call, cache: Cache) -> bool:
@@ -152,13 +171,13 @@ def _is_place(path: str, cache: Cache, settings: Mapping[str, str]) -> bool:
     )
 
 
-def _removed(after: Call | None, runs: Sequence[Command], cache: Cache) -> bool:
+def _removed(after: Call, runs: Sequence[Command], cache: Cache) -> bool:
     """Whether a command behind `after` takes the cache away."""
-    passed = after is None
+    passed = False
     for command in runs:
         if passed and _takes_away(command, cache):
             return True
-        passed = passed or (after is not None and command is after.command)
+        passed = passed or command is after.command
     return False
 
 
@@ -172,8 +191,7 @@ def _takes_away(command: Command, cache: Cache) -> bool:
     return call.verb in cache.cleaned_by or said in cache.cleaned_by
 
 
-def _tools(calls: Sequence[Call], later: Sequence[Call], file: str) -> Iterator[PinFinding]:
-    gone_later = _removals(later)
+def _tools(calls: Sequence[Call], gone_later: Sequence[str], file: str) -> Iterator[PinFinding]:
     for at, call in enumerate(calls):
         if call.manager not in ("apt", "apk", "dnf", "conda") or call.verb not in (*INSTALL, "create"):
             continue

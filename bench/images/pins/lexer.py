@@ -138,9 +138,9 @@ class Lexer:
         self.filled += len(value)
         fields = value.split()
         quoted = quoted and self.source.text[self.at : end].strip("${}") not in self.lists
-        if quoted or value == self.source.text[self.at : end] or not fields:
-            self._add(value if quoted else value.strip())
-        else:  # the shell splits an unquoted value into words
+        if quoted or value == self.source.text[self.at : end]:
+            self._add(value)
+        else:  # the shell splits an unquoted value into words; one of white space parts what stands around it
             for place, one in enumerate(fields):
                 if place or value[:1].isspace():
                     self._end_word()

@@ -25,6 +25,7 @@ APT_MOVES_ALL = {"upgrade", "dist-upgrade", "full-upgrade", "safe-upgrade", "bui
 APT_VALUED = {"-o", "-t", "-c", "-a", "-S", "--option", "--target-release", "--default-release", "--config-file"}
 PIP_VERBS = {"install", "wheel", "download", "pip install", "add", "tool install", "tool run", "run", "inject"}
 CONDA_VERBS = {"install", "create", "env create", "env update", "update", "upgrade"}
+LISTS = {".txt", ".in", ".lock", ".pip", ".yml", ".yaml", ".toml", ""}  # no other file is opened because it is named
 CONDA_FILES = {"-f", "--file"}
 APT_REPAIR = (
     "write {name}=VERSION, or take the sources from a dated snapshot (snapshot.debian.org, snapshot.ubuntu.com)"
@@ -101,7 +102,7 @@ def pip_findings(call: Call, file: str, beside: Beside, installed: Installed) ->
 def _requirement_file(name: str, file: str, line: int, beside: Beside, installed: Installed) -> None:
     if "://" in name:
         return  # `requirement` tells it
-    path = beside.locate(name)
+    path = beside.locate(name) if Path(name).suffix in LISTS else None
     if path is not None:
         installed.files.append(path)
     elif not name.endswith(("pyproject.toml", "setup.py", "setup.cfg")):

@@ -13,6 +13,7 @@ from bench.images.pins.source import Source
 from bench.images.pins.variables import MOST_VALUE, fill
 
 PAIR = re.compile(r"""([A-Za-z_][A-Za-z0-9_.-]*)=((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])*)""", re.DOTALL)
+MOST_KNOWN = 500  # variables at one time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +100,11 @@ def split_stages(instructions: Sequence[Instruction], build_args: Mapping[str, s
         else:
             if instruction.word == "SHELL" and instruction.json:
                 shells[-1] = program_name(instruction.json[0].replace("\\", "/")).lower().removesuffix(".exe")
-            stages[-1].steps.append(Step(instruction=instruction, known=dict(known), shell=shells[-1]))
-            _declare(instruction, known, outside, build_args)
+            stages[-1].steps.append(Step(instruction=instruction, known=known, shell=shells[-1]))
+            if instruction.word in ("ARG", "ENV"):
+                known = dict(known)  # what earlier steps see stays
+                _declare(instruction, known, outside, build_args)
+                scopes[-1] = known
     return stages
 
 
@@ -133,7 +137,7 @@ def _declare(
 
 
 def _learn(known: dict[str, str], name: str, value: str) -> None:
-    if len(value) <= MOST_VALUE and "$" not in value:
+    if len(value) <= MOST_VALUE and "$" not in value and (name in known or len(known) < MOST_KNOWN):
         known[name] = value
     else:
         known.pop(name, None)

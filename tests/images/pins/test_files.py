@@ -1,0 +1,112 @@
+"""Files of a build are found, read once and graded together; nothing in them can do harm."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from bench.anatomy import DayZero
+from bench.errors import InputError
+from bench.images.pins.files import MOST_BYTES, lint_files
+from bench.images.pins.hadolint import find_hadolint
+
+BASE = "FROM python:3.11-slim@sha256:" + "a" * 64 + "\n"
+
+
+def lint(path, **settings):
+    return lint_files([path] if isinstance(path, Path) else path, hadolint=False, **settings)
+
+
+def rules(path, **settings):
+    return [(one.file, str(one.rule), one.line) for one in lint(path, **settings).findings]
+
+
+def test_a_folder_is_all_files_in_it_that_are_known(tmp_path):
+    for name in ("Dockerfile", "Dockerfile.cpu", "gpu.Dockerfile", "Containerfile"):
+        (tmp_path / name).write_text(BASE)
+    for name in ("requirements.txt", "uv.lock", "README.md", "notes.txt", "Dockerfile.dockerignore"):
+        (tmp_path / name).write_text("# nothing\n")
+    found = lint(tmp_path, root=tmp_path)
+    known = ("Containerfile", "Dockerfile", "Dockerfile.cpu", "gpu.Dockerfile", "requirements.txt", "uv.lock")
+    assert found.files == known
+
+
+def test_a_file_that_a_dockerfile_installs_is_read_once(tmp_path):
+    (tmp_path / "Dockerfile").write_text(BASE + "RUN pip install --no-cache-dir -r /app/deps/base.txt\n")
+    (tmp_path / "deps").mkdir()
+    (tmp_path / "deps/base.txt").write_text("numpy\n")
+    expected = [("deps/base.txt", "pip-not-pinned", 1)]
+    assert rules(tmp_path / "Dockerfile", root=tmp_path) == expected
+    assert rules([tmp_path / "deps/base.txt", tmp_path / "Dockerfile", tmp_path], root=tmp_path) == expected
+
+
+def test_a_requirements_file_elsewhere_is_found_by_its_name_among_the_files(tmp_path):
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/Dockerfile").write_text(BASE + "RUN pip install --no-cache-dir -r /requirements.lock\n")
+    (tmp_path / "requirements.lock").write_text("numpy==2.3.4 --hash=sha256:" + "0" * 64 + "\n")
+    alone = lint(tmp_path / "image/Dockerfile")
+    assert [(str(one.rule), one.weight) for one in alone.findings] == [("unreadable", 0)]
+    assert rules([tmp_path / "image/Dockerfile", tmp_path / "requirements.lock"]) == []
+
+
+def test_no_file_outside_the_folder_is_opened(tmp_path):
+    (tmp_path / "secret.txt").write_text("password of somebody\n")
+    (tmp_path / "image").mkdir()
+    text = BASE + "RUN pip install --no-cache-dir -r ../secret.txt -r /etc/passwd -r x/../../secret.txt\n"
+    (tmp_path / "image/Dockerfile").write_text(text)
+    found = lint(tmp_path / "image")
+    assert [str(one.rule) for one in found.findings] == ["unreadable"] * 3
+    assert "somebody" not in str(found)
+
+
+def test_a_base_that_the_caller_gives_is_judged_by_what_is_given(tmp_path):
+    (tmp_path / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n")
+    assert rules(tmp_path) == []
+    given = lint(tmp_path, build_args={"BASE_IMAGE": "debian:bookworm"}, root=tmp_path)
+    assert [(str(one.rule), one.line) for one in given.findings] == [("base-not-by-digest", 2)]
+    assert rules(tmp_path, build_args={"BASE_IMAGE": "debian@sha256:" + "b" * 64}) == []
+
+
+def test_a_nightly_build_is_excused_until_its_date_and_an_error_after_it(tmp_path):
+    text = BASE + "RUN pip install --no-cache-dir --pre vllm --extra-index-url https://wheels.vllm.ai/nightly\n"
+    (tmp_path / "Dockerfile").write_text(text)
+    day_zero = DayZero(reason="no release knows this model", until="2026-03-01")
+    holds = lint(tmp_path, day_zero=day_zero, today=date(2026, 3, 1))
+    assert (holds.grade, holds.findings, len(holds.excused)) == ("A", (), 2)
+    over = lint(tmp_path, day_zero=day_zero, today=date(2026, 3, 2))
+    assert over.grade == "F"
+    assert "day-zero-expired" in [str(one.rule) for one in over.findings]
+
+
+def test_a_dockerfile_of_any_name_is_known_by_its_from(tmp_path):
+    (tmp_path / "image.build").write_text("from debian:latest\n")
+    assert [rule for _, rule, _ in rules(tmp_path / "image.build")] == ["base-latest", "base-not-by-digest"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"FROM a\0b\n", b"", b"# only a comment\n", b"x" * (MOST_BYTES + 1)]
+)
+def test_what_is_no_dockerfile_is_one_finding_and_no_grade_a(tmp_path, content):
+    (tmp_path / "Dockerfile").write_bytes(content)
+    found = lint(tmp_path)
+    assert {str(one.rule) for one in found.findings} == {"unreadable"}
+    assert found.grade != "A"
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    with pytest.raises(InputError, match="there is no such file"):
+        lint(tmp_path / "Dockerfile")
+    with pytest.raises(InputError, match="no file in this folder is known"):
+        lint(tmp_path)
+
+
+@pytest.mark.skipif(find_hadolint() is None, reason="hadolint is not installed")
+def test_hadolint_adds_to_our_findings_and_counts_nothing_twice(tmp_path):
+    (tmp_path / "Dockerfile").write_text(BASE + "RUN apt-get install -y jq && npm install left-pad\n")
+    ours, both = lint(tmp_path), lint_files([tmp_path])
+    added = {str(one.rule): one.weight for one in both.findings if one not in ours.findings}
+    assert added["DL3008"] == 0  # apt: told already
+    assert added["DL3016"] == 1  # npm: no rule of ours
+    assert both.hadolint
