@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.images.pins.files import lint_files
 from bench.images.pins.python_files import is_python_file, lint_python_file
 
 SUM = "0123456789abcdef" * 4
@@ -63,6 +64,12 @@ def test_files_that_a_file_names_are_read_with_it(tmp_path: Path) -> None:
         ("base.txt", 1, "pip-not-pinned"),
     ]
     assert found(tmp_path, "constraints.txt", "numpy==2.0\nscipy<2\n") == [], "it installs nothing"
+
+
+def test_a_file_that_is_named_and_given_too_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("-r requirements-more.txt\n")
+    (tmp_path / "requirements-more.txt").write_text("loose\n")
+    assert len(lint_files([tmp_path], hadolint=False).findings) == 1
 
 
 def test_the_source_of_a_lock_is_what_it_should_be(tmp_path: Path) -> None:
