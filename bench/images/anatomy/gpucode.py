@@ -7,9 +7,9 @@ the sections lie stands at a file's end, so the containers are found by their ow
     entry      u16 kind · u16 version · u32 header size · u64 size of the payload, padded · … · at 28: u32 architecture
                … · at 40: u64 flags; then the payload, compressed or not
 
-The magic, the container and kinds 1, 2 and 4 are those of CUDA's own fatbinary.h; kind 256 and the flags of "sm_90a" and
-"sm_100f" were read out of what CUDA 13.5's fatbinary writes, and a test holds the whole against its cuobjdump. A device
-ELF in a file of its own (.cubin) says its architecture in its header. AMD's bundles have another magic: nothing found.
+The magic, the container and kinds 1, 2 and 4 are those of CUDA's own fatbinary.h; kind 256 and the flags of "sm_90a"
+and "sm_100f" were read out of what CUDA 13.5's fatbinary writes, and a test holds the whole against its cuobjdump. A
+device ELF in a file of its own (.cubin) names its architecture in its header. AMD's bundles have another magic.
 """
 
 from __future__ import annotations
@@ -21,17 +21,8 @@ MAGIC = b"\x50\xed\x55\xba"
 HEADER = Struct("<IHHQ")
 ENTRY = Struct("<HHIQIIHHIIIQ")  # up to the flags; the rest of an entry's header tells nothing of interest
 ENTRY_HEADER_BYTES = range(48, 4096)  # 64 to 200 have been seen
-ACCELERATED, FAMILY = (
-    0x100000,
-    0x200000,
-)  # the code needs features of this very GPU, or of its family: "sm_90a", "sm_100f"
-KINDS = {
-    1: "compute_",
-    2: "sm_",
-    4: "sm_",
-    8: "lto_",
-    16: "sm_",
-}  # PTX, device ELF, an old form of it, NVVM, a new form
+ACCELERATED, FAMILY = 0x100000, 0x200000  # flags of code for one GPU, or for its family: "sm_90a", "sm_100f"
+KINDS = {1: "compute_", 2: "sm_", 4: "sm_", 8: "lto_", 16: "sm_"}  # PTX, device ELF, its old form, NVVM, a new form
 CONCATENATED = 256  # images compressed together: of what, only unpacking would tell
 SEVERAL = "several"
 ARCHITECTURES = range(10, 1000)  # compute capability without its point: anything else is no entry
@@ -141,7 +132,7 @@ class FatbinScanner:
             return at
         self._found[name] = self._found.get(name, 0) + whole
         self._left -= whole
-        return at + whole
+        return int(at + whole)
 
 
 def _name(kind: int, number: int, flags: int) -> str | None:
