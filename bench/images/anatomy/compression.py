@@ -19,8 +19,11 @@ LIMIT_BYTES = 200 * 10**9  # more than any image of this field unpacks to
 # gzip cannot pack tighter than 1032 to 1 (deflate's longest match: 258 bytes in two bits); zstd can, without end.
 LIMIT_RATIO = 1100
 FREE_BYTES = 8 * 10**9  # below this the ratio is nobody's concern: an image may hold a file of zeros
-SAMPLE_BYTES = 64 << 10
-SAMPLE_OFFSETS = 16  # a sample in every piece, each at another place in it
+FEED_BYTES = 16 << 10  # of what is packed at a time: so exact is a file's share of the wire
+WINDOW_BYTES = 32 << 10  # how far back deflate looks
+SAMPLED_BYTES = 256 << 10  # of so many bytes one sample is packed, each at another place
+SAMPLE_BYTES = 16 << 10
+SAMPLE_OFFSETS = 16
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -52,10 +55,10 @@ def unpacked(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iter
 def estimated(chunks: Iterable[bytes]) -> Iterator[Piece]:
     """The pieces of a stream that is not packed, with what gzip would make of them, by a sample of each piece."""
     wire = 0.0
-    for number, (piece, _) in enumerate(_plain(_Source(chunks))):
+    for number, (piece, _) in enumerate(_plain(_Source(chunks), SAMPLED_BYTES)):
         start = max(0, (len(piece) - SAMPLE_BYTES) * (number * 7 % SAMPLE_OFFSETS) // (SAMPLE_OFFSETS - 1))
         sample = piece[start : start + SAMPLE_BYTES]
-        packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+        packer = zlib.compressobj(6, zlib.DEFLATED, -15, zdict=piece[max(0, start - WINDOW_BYTES) : start])
         packed = len(packer.compress(sample)) + len(packer.flush(zlib.Z_SYNC_FLUSH))
         wire += len(piece) * packed / len(sample)
         yield piece, int(wire)
@@ -72,8 +75,8 @@ def _bounded(pieces: Iterator[Piece], limit_bytes: int) -> Iterator[Piece]:
         yield piece, wire_bytes
 
 
-def _plain(source: _Source) -> Iterator[Piece]:
-    while piece := source.read(PIECE_BYTES):
+def _plain(source: _Source, size_bytes: int = PIECE_BYTES) -> Iterator[Piece]:
+    while piece := source.read(size_bytes):
         yield piece, source.used
 
 
@@ -151,7 +154,7 @@ class _Source(io.RawIOBase):
     def read_some(self) -> bytes:
         """What lies ready, at least a byte; nothing at the end."""
         self.peek(1)
-        return self.read(min(len(self._rest), SAMPLE_BYTES))
+        return self.read(min(len(self._rest), FEED_BYTES))
 
     def give_back(self, data: bytes) -> None:
         """Bytes that belong to what follows."""
