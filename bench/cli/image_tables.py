@@ -117,13 +117,13 @@ def _show_savings(anatomy: Anatomy) -> None:
     if not anatomy.savings:
         return
     click.echo("\nWhat could be left out")
-    show_table(
-        ("", "on disk", "on the wire", "how", "but"),
-        [
-            (one.what, _size(one.disk_bytes), _size(one.wire_bytes), one.how, one.caution or "")
-            for one in anatomy.savings
-        ],
-    )
+    rows = [
+        (f"{number}", one.what, _size(one.disk_bytes), _size(one.wire_bytes))
+        for number, one in enumerate(anatomy.savings, 1)
+    ]
+    show_table(("", "", "on disk", "on the wire"), rows)
+    for number, one in enumerate(anatomy.savings, 1):
+        click.echo(f"{number:>2}. {one.how}" + (f"\n    But: {one.caution}" if one.caution else ""))
 
 
 def _size(size_bytes: int | None) -> str:
