@@ -71,7 +71,7 @@ ADVICE: Mapping[str, Advice] = {
     "docs": Advice(
         what="manuals",
         how="write `path-exclude=/usr/share/doc/*` and the like for man and info into /etc/dpkg/dpkg.cfg.d/lean before "
-        "the first apt-get install; what the base brings, only another base leaves out",
+        "the first apt-get install",
     ),
     "locale": Advice(
         what="locales of other languages",

@@ -88,12 +88,18 @@ def _wheels(files: Files, visible: Visible, ownership: Ownership) -> Iterator[Ca
             what=f"the wheel {one.name} {one.version}"
             + (f" with what only it needs: {_words(one.along)}" if one.along else ""),
             group=ByteGroup.PYTHON,
-            how=f"take {one.name} out of the requirements that the image installs"
-            + (" (pip install --no-deps of the full list)" if one.required_by else "")
-            + f", or end that RUN with `&& pip uninstall --yes {' '.join((one.name, *one.along[:NAMED]))}`",
+            how=_without_wheel(one),
             caution=_caution(one),
             bytes=sizes,
         )
+
+
+def _without_wheel(one: Unneeded) -> str:
+    if one.name == "pip":
+        return "`python3 -m venv --without-pip`, filled by a pip outside of it: `pip --python VENV/bin/python3 install`"
+    names = " ".join((one.name, *one.along))
+    listed = " (a full list, installed with --no-deps)" if one.required_by else ""
+    return f"take it out of the requirements{listed}, or end the RUN with `&& pip uninstall --yes {names}`"
 
 
 def _caution(one: Unneeded) -> str | None:

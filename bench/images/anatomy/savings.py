@@ -13,6 +13,9 @@ from bench.images.anatomy.where import File, classified, rule_of
 MOST = 10
 LEAST_BYTES = 1_000_000  # below it nobody changes a Dockerfile
 PATHS = 8
+LOWEST = (
+    "the lowest layer: only another base leaves that out, or a last stage FROM scratch with COPY --from of what stays"
+)
 
 
 def savings(
@@ -49,12 +52,13 @@ def _without(one: Candidate, taken: set[str]) -> Candidate | None:
 
 def _saving(one: Candidate, entries: Mapping[str, Entry]) -> Saving:
     largest = sorted(one.bytes, key=lambda path: (-one.bytes[path], path))
+    total, lowest = sum(one.bytes.values()), sum(size for path, size in one.bytes.items() if not entries[path].layer)
     return Saving(
         what=one.what,
         group=one.group,
-        disk_bytes=sum(one.bytes.values()),
+        disk_bytes=total,
         wire_bytes=_wire((entries[path], size) for path, size in one.bytes.items()),
-        how=one.how,
+        how=one.how if lowest * 2 < total else f"{one.how}; {lowest / total:.0%} of it lies in {LOWEST}",
         caution=one.caution,
         paths=tuple(largest[:PATHS]),
     )

@@ -63,7 +63,9 @@ GPU_SONAMES = (
     r"|nccl|nvinfer|nvonnxparser|nvparsers|nvrtc|nvJitLink|nvjitlink|nvToolsExt|nvshmem|nvperf|nvfatbin|nvvm|nvjpeg|npp|nvblas|nvptxcompiler"
     r"|nvidia-ml|caffe2_nvrtc|checkpoint|pcsamplingutil)[\w.+-]*\.so(\.[\d.]+)?$"
 )
-CACHE_OF_ANYTHING = r"^(root|home/[^/]+)/\.(cache|npm|cargo/registry|gradle|m2|ccache)/|^var/(cache|log|tmp)/|^tmp/"
+CACHE_OF_ANYTHING = (
+    r"^(root|home/[^/]+)/\.(cache|npm|cargo/registry|gradle|m2|ccache)/|^var/(cache/(?!debconf/)|log/|tmp/)|^tmp/"
+)
 COMPILED_KERNELS = r"(^|/)(\.triton|torchinductor_[^/]+|\.nv/ComputeCache|\.inductor_cache)/"
 CONDA_ARCHIVES = r"(^|/)(mini)?(conda|forge|mamba|micromamba)\d?/pkgs/"
 COMPILER_WHEELS = (
