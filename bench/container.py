@@ -137,6 +137,7 @@ class PullRecord:
     wall_s: float
     layers: tuple[LayerTimes, ...] = ()
     downloaded_s: float | None = None  # when the last layer had come down
+    began_monotonic_s: float | None = None  # CLOCK_MONOTONIC of this host when the engine was asked
     anonymous: bool = True  # whether no credentials were sent
 
 

@@ -10,12 +10,12 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.calibration import calibrate
-from bench.container import Prepared
+from bench.container import ImageRecord, Prepared
 from bench.errors import ArmError, Interrupted, LimitError
 from bench.events import Event, Progress
 from bench.launching import Attempt, Shield
 from bench.model import Plan, PlannedLaunch, Scenario
-from bench.preparing import on_cpus, prepare
+from bench.preparing import Station, on_cpus, prepare, renewed_image, station_of
 from bench.record import Failure, Finding
 from bench.store.writer import RunWriter
 from bench.vocabulary import LaunchStatus, RunStatus, Severity
@@ -54,15 +54,18 @@ def _measure(
     on_block: Callable[[Path], None],
     shield: Shield,
 ) -> None:
-    prepared = prepare(scenario, writer, progress)
-    with on_cpus(prepared.client_cpus):
-        _launches(scenario, plan, prepared, writer, progress=progress, on_block=on_block, shield=shield)
+    with station_of(scenario) as station:
+        placed = dataclasses.replace(scenario, registry=station.address)
+        prepared = prepare(placed, writer, progress, station)
+        with on_cpus(prepared.client_cpus):
+            _launches(placed, plan, prepared, station, writer, progress=progress, on_block=on_block, shield=shield)
 
 
 def _launches(
     scenario: Scenario,
     plan: Plan,
     prepared: Prepared,
+    station: Station,
     writer: RunWriter,
     *,
     progress: Progress,
@@ -79,7 +82,9 @@ def _launches(
             text = f"block {block}, launch {planned.index} of {len(plan.launches)}: {planned.arm}"
             facts = {"index": planned.index, "of": len(plan.launches), "arm": planned.arm, "block": block}
             progress(Event("launch", text, facts))
-            if _launch(scenario, plan, planned, prepared, writer, progress, shield):
+            with renewed_image(scenario, planned.arm, prepared, station, writer, progress) as image:
+                good = _launch(scenario, plan, planned, prepared, image, writer, progress, shield)
+            if good:
                 done |= {planned.index}
             time.sleep(scenario.launches.cooldown_s)
         if wanted:
@@ -94,6 +99,7 @@ def _launch(
     plan: Plan,
     planned: PlannedLaunch,
     prepared: Prepared,
+    image: ImageRecord | None,
     writer: RunWriter,
     progress: Progress,
     shield: Shield,
@@ -101,7 +107,7 @@ def _launch(
     """Measure one launch, again when it came out void; whether it is done in the end."""
     for _ in range(MOST_ATTEMPTS):
         launch_dir = writer.begin_launch(planned, writer.next_attempt(planned))
-        attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared)
+        attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared, image)
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
             attempt.run()

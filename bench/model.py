@@ -150,7 +150,7 @@ class Scenario:
     gpu: Gpu | None = None
     host: HostNeeds = field(default_factory=HostNeeds)
     container: Container = field(default_factory=Container)
-    registry: str | None = None  # host[:port] for built images; "own" = one of the suite's, on the loopback, for the run
+    registry: str | None = None  # host[:port] for built images; "own" = one of the suite's, for the run
     coldstart: Coldstart = field(default_factory=Coldstart)
     dose: Dose | None = None
     margins: Mapping[str, float] = field(default_factory=dict)  # metric -> smallest ratio that matters, 0.05 = 5 %

@@ -41,6 +41,16 @@ def test_every_scenario_is_in_the_readme_and_loads(name: str) -> None:
     assert load_scenario(name).name == name
 
 
+def parts(verb: click.Command) -> list[click.Command]:
+    """The verb itself, or what it is made of."""
+    if not isinstance(verb, click.Group):
+        return [verb]
+    context = click.Context(verb)
+    found = [verb.get_command(context, name) for name in verb.list_commands(context)]
+    assert None not in found
+    return [one for one in found if one]
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_verb_is_in_the_readme_and_has_help(verb: str) -> None:
     assert re.search(rf"^\| `{verb}[ `]", README, re.MULTILINE), f"README's table lacks {verb}"
@@ -51,9 +61,10 @@ def test_verb_is_in_the_readme_and_has_help(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_says_what_it_is_for_and_json_is_one(verb: str) -> None:
-    options = [one for one in command(verb).params if isinstance(one, click.Option)]
-    assert [one.name for one in options if not one.help] == []
-    assert any("--json" in one.opts for one in options)
+    for one in parts(command(verb)):
+        options = [option for option in one.params if isinstance(option, click.Option)]
+        assert [option.name for option in options if not option.help] == []
+        assert any("--json" in option.opts for option in options), one.name
 
 
 def test_every_verdict_is_explained() -> None:

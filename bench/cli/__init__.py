@@ -10,7 +10,7 @@ import click
 from bench import __version__
 from bench.errors import NimbenchError
 
-VERBS = ("run", "plan", "pin", "align", "doctor", "list", "report", "load", "calibrate")
+VERBS = ("run", "plan", "pin", "align", "doctor", "list", "report", "load", "calibrate", "image")
 
 
 class LazyVerbs(click.Group):

@@ -22,6 +22,7 @@ from bench.scenario import load_scenario
 from bench.scenario.lock import BASE_IMAGE, unpinned
 from bench.scenario.modes import PRESETS
 from bench.secrets import Redactor
+from bench.vocabulary import ImageAbsent
 
 
 def placed_here(scenario: Scenario) -> Prepared:
@@ -135,7 +136,12 @@ def open_points(scenario: Scenario, arms: dict[str, dict[str, Any]]) -> list[str
         names = "; ".join(f"{key}: {reference}" for key, reference in loose)
         points.append(f"not pinned, `run` will ask for `nimbench pin {scenario.name}` first: {names}")
     built = [arm.name for arm in scenario.arms if arm.build]
-    if built:
+    if built and scenario.coldstart.image_absent is ImageAbsent.EACH:
+        points.append(
+            "before each launch the arm's image is built from nothing, pushed, removed and pulled, and gone after it. "
+            "Docker's whole build cache goes each time, also that of other projects"
+        )
+    elif built:
         points.append(
             f"built before the first launch: the image of {', '.join(built)}; the lines name its tag, runs its id"
         )

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.doctor.fact import Check, gib
-from bench.errors import ArmError, InputError
+from bench.errors import ArmError, InputError, PrerequisiteError
+from bench.images.own_registry import find_registry
 from bench.images.registry import resolve
 from bench.model import Scenario
+from bench.scenario.image_contradictions import OWN
 from bench.scenario.lock import references, unpinned
 from bench.vocabulary import FailureKind, ImageAbsent
 
@@ -29,7 +31,9 @@ def check_images(scenario: Scenario, here: Callable[[str], bool]) -> Iterator[Ch
     may_go = scenario.coldstart.image_absent is not ImageAbsent.NEVER
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         yield from pool.map(lambda reference: _access(reference, is_here=not may_go and here(reference)), wanted)
-    if scenario.registry:
+    if scenario.registry == OWN:
+        yield _own_registry()
+    elif scenario.registry:
         yield _registry(scenario.registry)
 
 
@@ -66,6 +70,16 @@ def short(reference: str) -> str:
     """With as much of a digest as tells images apart."""
     name, sign, digest = reference.partition("@sha256:")
     return f"{name}{sign}{digest[:_DIGITS]}"
+
+
+def _own_registry() -> Check:
+    try:
+        found, ok, repair = find_registry(), True, ""
+    except PrerequisiteError as error:
+        found, ok, repair = error.problem, False, error.repair or ""
+    return Check(
+        name="registry of our own", ok=ok, found=found, expected="Docker's registry as a program", repair=repair
+    )
 
 
 def _registry(address: str) -> Check:

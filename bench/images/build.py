@@ -45,10 +45,14 @@ def build_image(
     log_path: Path,
     labels: Mapping[str, str] | None = None,
     no_cache: bool = True,
+    time_cache: bool = True,
     progress: Progress = silent,
     client: docker.DockerClient | None = None,
 ) -> tuple[ImageFacts, BuildRecord]:
-    """The image under `tag`. `base` becomes BASE_IMAGE and must be on this host; `labels` may not name the run."""
+    """The image under `tag`. `base` becomes BASE_IMAGE and must be on this host; `labels` may not name the run.
+
+    With `time_cache` it is built a second time, every step from the cache.
+    """
     redactor = _redactor(build, arm)
     program = find_client()
     wheels = _wheels(build, progress)
@@ -56,7 +60,7 @@ def build_image(
         work = _Work(arm=arm, build=build, stage=stage, redactor=redactor, log=log, log_path=log_path, client=client)
         argv = _command(program.program, build, stage, tag, base, labels or {})
         steps, wall_s = work.run([*argv[:-1], NO_CACHE, argv[-1]] if no_cache else argv, progress)
-        again, cached_s = work.run(argv, silent)
+        again, cached_s = work.run(argv, silent) if time_cache else (Steps(), None)
     with engine_of(client) as engine, docker_errors("look at the built image", arm):
         facts, version = image_facts(engine, tag), engine.version()["Version"]
     record = BuildRecord(

@@ -33,7 +33,8 @@ def pull_image(
     """Pull `name:tag` or `name[:tag]@digest`. The times are those of the attempt that brought it."""
     name = parse_reference(reference)
     with engine_of(client) as engine:
-        timeline, wall_s, anonymous = _pull(engine, name, Ticker(progress, f"{arm}: pulling {reference}"), arm, environ)
+        ticker = Ticker(progress, f"{arm}: pulling {reference}")
+        timeline, began_s, wall_s, anonymous = _pull(engine, name, ticker, arm, environ)
         facts = image_facts(engine, str(name))
     if name.digest and timeline.digest not in (None, name.digest):
         text = f"it came as {timeline.digest}"
@@ -45,6 +46,7 @@ def pull_image(
         layers=timeline.layers,
         downloaded_s=timeline.downloaded_s,
         anonymous=anonymous,
+        began_monotonic_s=began_s,
     )
     wire_bytes = _wire_bytes(f"{name.name}@{digest}", environ) if digest else None
     return replace(facts, reference=reference, digest=digest, wire_bytes=wire_bytes), record
@@ -52,8 +54,8 @@ def pull_image(
 
 def _pull(
     engine: Any, name: Reference, ticker: Ticker, arm: str, environ: Mapping[str, str]
-) -> tuple[PullTimeline, float, bool]:
-    """(timeline, seconds, whether no login was sent) of the attempt that brought the image."""
+) -> tuple[PullTimeline, float, float, bool]:
+    """(timeline, its beginning, seconds, whether no login was sent) of the attempt that brought the image."""
     timeline, began_s = PullTimeline(), time.monotonic()
 
     def attempt(login: Mapping[str, str]) -> str | None:
@@ -70,7 +72,7 @@ def _pull(
         return refused_by(events, feed, arm=arm) or timeline.error
 
     anonymous = with_login_if_wanted(name, attempt, arm=arm, environ=environ)
-    return timeline, time.monotonic() - began_s, anonymous
+    return timeline, began_s, time.monotonic() - began_s, anonymous
 
 
 def _wire_bytes(reference: str, environ: Mapping[str, str]) -> int | None:

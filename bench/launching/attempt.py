@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from bench.clock import now_ns, since_s, stamp, suspended_s
-from bench.container import Prepared
+from bench.container import ImageRecord, Prepared
 from bench.engines import get_engine
 from bench.engines.base import Engine, LaunchSpec
 from bench.errors import ArmError
 from bench.events import Event, Progress
 from bench.launching.config import learn_config
 from bench.launching.containers import ContainerFacts, container_facts, named
+from bench.launching.images import pull
 from bench.launching.startup import steady_mark, wait_serving
 from bench.launching.traffic import apply_load
 from bench.load.job import LoadResult
@@ -46,6 +47,7 @@ class Attempt:
     progress: Progress
     shield: Shield
     prepared: Prepared = field(default_factory=Prepared)
+    image: ImageRecord | None = None  # in a registry and not on this host: the launch begins with its pull
     began: Stamp = field(default_factory=stamp)
     marks: dict[Mark, float] = field(default_factory=dict)
     command: tuple[str, ...] = ()
@@ -80,6 +82,8 @@ class Attempt:
     def run(self) -> None:
         """Measure; whatever happens, nothing of the arm is left running. ArmError when it did not serve."""
         log_path, scratch = self.launch_dir.log_path, self.launch_dir.scratch
+        if self.image is not None:
+            pull(self, self.image)
         spec = launch_spec(self.scenario, self.planned.arm, self.plan, scratch=str(scratch), prepared=self.prepared)
         spec = named(spec, self.planned, self.launch_dir.name.attempt, self.prepared)
         self.say("start", "starting")
@@ -117,6 +121,7 @@ class Attempt:
             digests=self.container.digests,
             devices=self.container.devices,
             container_id=self.container.id,
+            image=self.image,
             container_layer_bytes=self.container.layer_bytes,
             marks=self.marks,
             effective_config=self.effective_config,

@@ -2,5 +2,7 @@
 
 from bench.preparing.flow import prepare
 from bench.preparing.processors import on_cpus
+from bench.preparing.renew import renewed_image
+from bench.preparing.station import Station, station_of
 
-__all__ = ["on_cpus", "prepare"]
+__all__ = ["Station", "on_cpus", "prepare", "renewed_image", "station_of"]

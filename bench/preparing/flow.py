@@ -12,18 +12,19 @@ from bench.model import Scenario
 from bench.plan import model_path
 from bench.preparing.alignment import dry_run_alignment
 from bench.preparing.bring import bring_weights
+from bench.preparing.contents import look_inside
 from bench.preparing.images import prepare_images
 from bench.preparing.profiles import resolve_profiles
+from bench.preparing.station import Station
 from bench.preparing.tokenizer import fetch_tokenizer
 from bench.preparing.weights import check_weights
 from bench.runtimes.containers import container_arms
 from bench.runtimes.placement import place
+from bench.store import layout
 from bench.store.writer import RunWriter
 
-LOGS = "prepare"  # folder of the run: what builds and downloads said
 
-
-def prepare(scenario: Scenario, writer: RunWriter, progress: Progress) -> Prepared:
+def prepare(scenario: Scenario, writer: RunWriter, progress: Progress, station: Station) -> Prepared:
     """Make this host ready for every container arm; nothing to do without one. ArmError names the arm that cannot be.
 
     Only the arms' own `prepare` steps see secrets; everything that is measured later starts without them.
@@ -38,13 +39,16 @@ def prepare(scenario: Scenario, writer: RunWriter, progress: Progress) -> Prepar
     arms = container_arms(scenario)
     if not arms:
         return prepared
-    facts: dict[str, Any] = {"placement": asdict(placement)}
-    logs = writer.folder / LOGS
+    facts: dict[str, Any] = {"placement": asdict(placement), "registry": dict(station.facts)}
+    logs = writer.folder / layout.PREPARE
     logs.mkdir(exist_ok=True)
     records = prepare_images(
         scenario, logs, progress, before=writer.run.images, keep=lambda images: writer.update(images=images)
     )
     prepared = replace(prepared, images={name: record.facts for name, record in records.items()})
+    for arm in arms:
+        if arm.name in records:
+            look_inside(arm, records[arm.name], writer, progress)
     models = {arm.name: model_path(scenario, arm) for arm in arms}
     profiles = resolve_profiles(scenario, arms, models, prepared, progress)
     prepared = replace(prepared, profile_ids={name: one["id"] for name, one in profiles.items()})

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bench.container import BuildRecord, ImageFacts, ImageRecord
 from bench.dockerhost.client import connect
@@ -15,14 +14,14 @@ from bench.dockerhost.labels import ARM, SCENARIO
 from bench.errors import ArmError, InputError
 from bench.events import Event, Progress
 from bench.images.build import build_image
-from bench.images.local import image_facts, remove_image
-from bench.images.made import ensure_made
+from bench.images.local import remove_image
 from bench.images.pip_check import pip_check_spec, with_pip_check
 from bench.images.pull import pull_image
 from bench.images.push import push_image
 from bench.model import Arm, Scenario
 from bench.plan.arms import arm_of
 from bench.plan.containers import built_tag
+from bench.preparing.bases import base_of, image_here, is_base
 from bench.runtimes.containers import container_arms
 from bench.runtimes.once import run_once
 from bench.vocabulary import FailureKind, ImageAbsent
@@ -39,7 +38,10 @@ def prepare_images(
     """An image for every container arm; `before` has those of a run that goes on, which must be the same."""
     records: dict[str, ImageRecord] = {}
     bases: set[str] = set()
+    each = scenario.coldstart.image_absent is ImageAbsent.EACH
     for arm in in_build_order(scenario):
+        if each and not (is_base(scenario, arm) or arm.prepare or arm.profile):
+            continue  # it is built before every launch of its own, and nothing is asked of it before
         known = _still_here(before.get(arm.name), progress)
         if known is not None:
             records[arm.name] = known
@@ -75,7 +77,7 @@ def _still_here(record: ImageRecord | None, progress: Progress) -> ImageRecord |
     if record is None:
         return None
     with closing(connect()) as client:
-        if _here(client, record.facts.id):
+        if image_here(client, record.facts.id):
             return record
     if record.push is None:
         return None
@@ -87,7 +89,7 @@ def _built(
     scenario: Scenario, arm: Arm, records: dict[str, ImageRecord], bases: set[str], logs: Path, progress: Progress
 ) -> ImageRecord:
     assert arm.build is not None
-    base = _base(scenario, arm, records, progress)
+    base = base_of(scenario, arm, {name: record.facts for name, record in records.items()}, progress)
     bases |= {base.reference} if base and not arm.build.base_arm else set()
     facts, build = build_image(
         arm.build,
@@ -101,12 +103,18 @@ def _built(
     )
     if arm.build.pip_check:
         build = _pip_checked(build, facts, arm, progress)
-    if scenario.registry is None:
+    if scenario.registry is None or scenario.coldstart.image_absent is ImageAbsent.EACH:
         return ImageRecord(facts=facts, build=build)
+    return pushed(ImageRecord(facts=facts, build=build), scenario, arm, progress)
+
+
+def pushed(record: ImageRecord, scenario: Scenario, arm: Arm, progress: Progress) -> ImageRecord:
+    """In the scenario's registry, by the digest under which it is there."""
+    facts = record.facts
     reference = f"{scenario.registry}/{built_tag(scenario, arm).partition(':')[0]}:{facts.id[7:19]}"
     push = push_image(facts.id, reference, arm=arm.name, progress=progress)
-    pushed = f"{reference}@{push.digest}" if push.digest else facts.reference
-    return ImageRecord(facts=replace(facts, reference=pushed, digest=push.digest), build=build, push=push)
+    there = f"{reference}@{push.digest}" if push.digest else facts.reference
+    return replace(record, facts=replace(facts, reference=there, digest=push.digest), push=push)
 
 
 def _pip_checked(build: BuildRecord, facts: ImageFacts, arm: Arm, progress: Progress) -> BuildRecord:
@@ -120,28 +128,11 @@ def _pip_checked(build: BuildRecord, facts: ImageFacts, arm: Arm, progress: Prog
         return build
 
 
-def _base(scenario: Scenario, arm: Arm, records: dict[str, ImageRecord], progress: Progress) -> ImageFacts | None:
-    """What becomes BASE_IMAGE: of another arm by the name of its local build, so that nothing is pulled for it."""
-    build = arm.build
-    assert build is not None
-    if build.base_arm:
-        other = arm_of(scenario, build.base_arm)
-        facts = records[build.base_arm].facts
-        return replace(facts, reference=built_tag(scenario, other)) if other.build else facts
-    if build.base_made:
-        return ensure_made(build.base_made, scenario.folder, progress)
-    if build.base_image:
-        with closing(connect()) as client:
-            local = _here(client, build.base_image)
-        return local or pull_image(build.base_image, arm=arm.name, progress=progress)[0]
-    return None
-
-
 def _pulled(scenario: Scenario, arm: Arm, progress: Progress) -> ImageRecord:
     """An image that is here already is used as it is, unless the scenario wants its pull measured."""
     assert arm.image is not None
     with closing(connect()) as client:
-        local = _here(client, arm.image)
+        local = image_here(client, arm.image)
     if local is not None and scenario.coldstart.image_absent is ImageAbsent.ONCE:
         progress(Event("run", f"removing {arm.image}, to measure its pull"))
         remove_image(arm.image)
@@ -151,16 +142,6 @@ def _pulled(scenario: Scenario, arm: Arm, progress: Progress) -> ImageRecord:
     progress(Event("run", f"pulling {arm.image}"))
     facts, pull = pull_image(arm.image, arm=arm.name, progress=progress)
     return ImageRecord(facts=facts, pull=pull)
-
-
-def _here(client: Any, reference: str) -> ImageFacts | None:
-    """The image where this host has it already."""
-    try:
-        return image_facts(client, reference)
-    except ArmError as error:
-        if error.kind is not FailureKind.IMAGE_NOT_FOUND:
-            raise
-        return None
 
 
 def _pull_again(

@@ -43,9 +43,6 @@ def _coldstart(shape: ScenarioShape) -> Iterator[Problem]:
         if pulled:
             yield Problem(key=key, text="`each` is for arms that are built", got=", ".join(pulled),
                           repair="give them a `build`, or choose once")  # fmt: skip
-    if shape.coldstart.bandwidth is not None and shape.registry != OWN:
-        yield Problem(key=("coldstart", "bandwidth"), text="only the suite's own registry is held to a bandwidth",
-                      got=shape.registry or "no registry", repair="add `registry: own`")  # fmt: skip
 
 
 def _dose(shape: ScenarioShape) -> Iterator[Problem]:

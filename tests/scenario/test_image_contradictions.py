@@ -32,18 +32,6 @@ def test_a_pull_before_each_launch_wants_a_registry_of_our_own():
     assert load_scenario("demo-docker", sets=EACH).coldstart.image_absent is ImageAbsent.EACH
 
 
-def test_only_our_own_registry_is_held_to_a_bandwidth():
-    assert "own registry" in refusal("coldstart.bandwidth=1gbit", "registry=127.0.0.1:5000")
-    assert load_scenario("demo-docker", sets=["registry=own", "coldstart.bandwidth=1gbit"]).coldstart == (
-        load_scenario("demo-docker", sets=["registry=own", "coldstart.bandwidth=1000mbit"]).coldstart
-    )
-
-
-@pytest.mark.parametrize("value", ["1", "1g", "0gbit", "-1gbit", "9999999gbit"])
-def test_a_bandwidth_has_its_unit(value):
-    assert "coldstart.bandwidth" in refusal("registry=own", f"coldstart.bandwidth={value}")
-
-
 def test_a_dose_names_arms_and_brings_its_images_anew():
     assert "is not an arm" in refusal(*EACH, "dose={series: [custom, stand-in, costum]}")
     assert "a push and a pull at every launch" in refusal(DOSE)
