@@ -15,7 +15,6 @@ from bench.cli.choices import require_modules
 from bench.cli.image_tables import show_anatomy, show_facts
 from bench.cli.progress import PlainLines
 from bench.errors import InputError
-from bench.secrets import Redactor
 
 
 @click.command("inspect")
@@ -70,7 +69,7 @@ def _write_sbom(path: Path, anatomy: Anatomy, inventory: Inventory) -> None:
     write_sbom(path, ImageContents(anatomy=anatomy, inventory=inventory))
 
 
-def _document(document: dict[str, Any], found: tuple[Anatomy, Inventory] | None) -> Any:
+def _document(document: dict[str, Any], found: tuple[Anatomy, Inventory] | None) -> dict[str, Any]:
     """One form for programs; with --deep its unknown sizes are known, and two keys more are there."""
     if found is not None:
         anatomy, inventory = found
@@ -80,14 +79,4 @@ def _document(document: dict[str, Any], found: tuple[Anatomy, Inventory] | None)
             for layer in anatomy.layers
         ]
         document |= {"anatomy": asdict(anatomy), "inventory": asdict(inventory)}
-    return _clean(document, Redactor())
-
-
-def _clean(value: Any, redactor: Redactor) -> Any:
-    """Instructions and settings may hold what should not have been built in."""
-    if isinstance(value, str):
-        return redactor.text(value)
-    if isinstance(value, dict):
-        inner = redactor.env(value) if all(isinstance(x, str) for x in value.values()) else value
-        return {key: _clean(item, redactor) for key, item in inner.items()}
-    return [_clean(item, redactor) for item in value] if isinstance(value, list | tuple) else value
+    return document

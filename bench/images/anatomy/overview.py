@@ -6,10 +6,11 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.images.anatomy.place import identify
+from bench.secrets import Redactor
 
 # Dockerfile's instructions that change the config alone; `#(nop)` is what the builder before BuildKit wrote.
 _SETTINGS = re.compile(
@@ -49,13 +50,21 @@ class Overview:
 
 
 def look(reference: str, *, where: str = "auto", platform: str = "linux/amd64") -> Overview:
-    """Ask whoever has it."""
+    """Ask whoever has it. Secrets that its environment or its instructions hold are redacted."""
     started_s = time.monotonic()
     place, _ = identify(reference, where=where, platform=platform)
-    return (_of_registry if place == "registry" else _of_engine)(reference, platform, started_s)
+    found = _of_registry(reference, platform) if place == "registry" else _of_engine(reference)
+    known = Redactor.knowing(found.env)
+    return replace(
+        found,
+        layers=tuple((name, size, known.text(by)) for name, size, by in found.layers),
+        labels=known.env(found.labels),
+        env=known.env(found.env),
+        wall_s=time.monotonic() - started_s,
+    )
 
 
-def _of_registry(reference: str, platform: str, started_s: float) -> Overview:
+def _of_registry(reference: str, platform: str) -> Overview:
     from bench.images.registry import resolve
 
     found = resolve(reference, platform=platform)
@@ -73,11 +82,10 @@ def _of_registry(reference: str, platform: str, started_s: float) -> Overview:
         user=found.user,
         created_utc=found.created_utc,
         source=found.source,
-        wall_s=time.monotonic() - started_s,
     )
 
 
-def _of_engine(reference: str, _platform: str, started_s: float) -> Overview:
+def _of_engine(reference: str) -> Overview:
     from bench.dockerhost.client import connect
     from bench.dockerhost.errors import docker_errors
     from bench.images.local import image_facts
@@ -98,7 +106,6 @@ def _of_engine(reference: str, _platform: str, started_s: float) -> Overview:
         user=facts.user,
         created_utc=facts.created_utc,
         source="the container engine of this host",
-        wall_s=time.monotonic() - started_s,
     )
 
 
