@@ -1,107 +1,118 @@
-"""`nimbench image lint`: whether a build is pinned, from its files alone."""
+"""`nimbench image lint`: whether a build is pinned, from its files, or by building it twice."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.anatomy import Lint, PinFinding
-from bench.cli import rebuilding
+from bench.anatomy import Lint
+from bench.cli.choices import require_modules
 from bench.cli.tables import show_table
-from bench.container import Build
-from bench.errors import InputError, LimitError
-from bench.images.pins.files import lint_files
+from bench.errors import LimitError
+from bench.images.pins.files import lint_build, lint_files
 from bench.images.pins.grade import GRADES, explain
-from bench.scenario.lock import BASE_IMAGE
+
+if TYPE_CHECKING:
+    from bench.images.rebuild import Difference, RebuildReport
+
+SHOWN = 20  # of what differs between two builds; JSON has all
 
 
 @click.command("lint")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--build-arg", "args", multiple=True, metavar="NAME=VALUE", help="What the build is called with.")
-@click.option("--arm", metavar="ARM", help="FILE is a scenario: lint what this arm is built from, with its exception.")
-@click.option("--rebuild", is_flag=True, help="Also build it twice without the cache, and say what differs.")
 @click.option("--no-hadolint", is_flag=True, help="Our own rules alone, also where hadolint is installed.")
 @click.option(
     "--fail-below", type=click.Choice(GRADES), metavar="GRADE", help="Exit with 3 where the grade is worse than this."
 )
+@click.option(
+    "--rebuild",
+    "again",
+    is_flag=True,
+    help="Build twice without the cache and tell what differs: FILE... is SCENARIO ARM, or a folder. Needs Docker.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def command(
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     args: tuple[str, ...],
-    arm: str | None,
-    rebuild: bool,
     no_hadolint: bool,
     fail_below: str | None,
+    again: bool,
     as_json: bool,
 ) -> None:
     """Grade Dockerfiles, requirement files, pyproject.toml and locks from A to F; each finding with its repair.
 
-    A folder stands for all files in it that are known by name. Nothing is asked of a network, and without --rebuild
-    nothing is built; that needs a Docker Engine, minutes, and room for two more images.
+    A folder stands for all files in it that are known by name. Without --rebuild nothing is built, and nothing is
+    asked of a network.
     """
     given = dict(arg.partition("=")[::2] for arg in args)
-    if (arm or rebuild) and len(files) != 1:
-        raise InputError("--arm and --rebuild take one word", expected="a scenario, a folder or a Dockerfile")
-    scenario, build = rebuilding.scenario_build(str(files[0]), arm) if arm else (None, None)
-    if build:
-        files, given = _files_of(build), dict(build.args) | given
-        given |= {BASE_IMAGE: build.base_image} if build.base_image else {}
-    day_zero = build.day_zero if build else None
-    lint = lint_files(files, day_zero=day_zero, build_args=given, hadolint=not no_hadolint)
-    if not as_json:
-        _show(lint)
     report = None
-    if rebuild:
-        report = rebuilding.rebuilt(build or rebuilding.folder_build(files[0], given), scenario, arm or "image")
+    if again:
+        require_modules("docker", "httpx")
+        from bench.cli.rebuilding import build_twice, chosen_build  # loads the container engine's SDK
+
+        chosen = chosen_build(files, given)
+        lint = lint_build(chosen.build, hadolint=not no_hadolint)
+        report = build_twice(chosen)
+    else:
+        lint = lint_files([Path(file) for file in files], build_args=given, hadolint=not no_hadolint)
     if as_json:
-        document = document_of(lint) | ({"rebuild": rebuilding.document_of(report)} if report else {})
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
-    elif report:
-        rebuilding.show(report)
-    grade = max(lint.grade, report.grade) if report else lint.grade
-    if fail_below is not None and grade > fail_below:
-        raise LimitError(f"the grade {grade} is below {fail_below}")
+        click.echo(json.dumps(document_of(lint, report), indent=1, ensure_ascii=False))
+    else:
+        _show(lint, report)
+    if fail_below is not None and lint.grade > fail_below:
+        raise LimitError(f"the grade {lint.grade} is below {fail_below}")
 
 
-def _files_of(build: Build) -> tuple[Path, ...]:
-    """The Dockerfile, and the requirements that become its wheels."""
-    dockerfile = Path(build.context, build.dockerfile)
-    return (dockerfile, Path(build.wheelhouse)) if build.wheelhouse else (dockerfile,)
-
-
-def document_of(lint: Lint) -> dict[str, Any]:
+def document_of(lint: Lint, report: RebuildReport | None = None) -> dict[str, Any]:
     """What other programs read."""
-    return {
+    document = {
         "grade": lint.grade,
         "explained": explain(lint.findings),
-        "findings": [_finding(one) for one in lint.findings],
-        "excused": [_finding(one) for one in lint.excused],
+        "findings": [asdict(one) for one in lint.findings],
         "files": list(lint.files),
         "hadolint": lint.hadolint,
     }
+    return document | ({"rebuild": {**asdict(report), "explained": report.explained}} if report else {})
 
 
-def _finding(one: PinFinding) -> dict[str, Any]:
-    return {
-        "rule": str(one.rule),
-        "file": one.file,
-        "line": one.line,
-        "text": one.text,
-        "repair": one.repair,
-        "weight": one.weight,
-    }
-
-
-def _show(lint: Lint) -> None:
+def _show(lint: Lint, report: RebuildReport | None) -> None:
     if lint.findings:
         rows = [(f"{one.file}:{one.line}", str(one.rule), one.text, one.repair) for one in lint.findings]
         show_table(("where", "rule", "what", "repair"), rows)
         click.echo("")
     click.echo(explain(lint.findings))
-    for one in lint.excused:
-        click.echo(f"excused: {one.file}:{one.line}: {one.text}")
     if lint.hadolint is None:
         click.echo("hadolint was not asked, or is not installed: our own rules stand alone.")
+    if report is not None:
+        _show_rebuild(report)
+
+
+def _show_rebuild(report: RebuildReport) -> None:
+    rows = [(one.path or "(the image)", one.why, one.reason or "it may not") for one in report.differing]
+    rows += [(change, "another version", "it may not") for change in report.packages]
+    rows += _named(report)
+    click.echo("")
+    if rows:
+        show_table(("built twice", "what differs", "why it may"), rows[:SHOWN])
+        click.echo(f"and {len(rows) - SHOWN} more, in --json\n" if len(rows) > SHOWN else "")
+    click.echo(f"Built twice: {report.explained}")
+
+
+def _named(report: RebuildReport) -> list[tuple[str, str, str]]:
+    """One row for each reason: there may be hundreds of files of bytecode."""
+    reasons: dict[str | None, list[Difference]] = {}
+    for one in report.named:
+        reasons.setdefault(one.reason, []).append(one)
+    return [
+        (
+            (alike[0].path or "(the image)") + (f" and {len(alike) - 1} more" if len(alike) > 1 else ""),
+            alike[0].why,
+            reason or "",
+        )
+        for reason, alike in reasons.items()
+    ]

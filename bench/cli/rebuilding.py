@@ -1,101 +1,86 @@
-"""What `image lint` builds: a folder as it stands, or one arm of a scenario on the base that the scenario gives it."""
+"""Which build `nimbench image lint --rebuild` repeats, and on which base."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.choices import require_modules
+from bench.cli.interrupts import Interrupts
 from bench.cli.progress import PlainLines
-from bench.cli.tables import show_table
 from bench.container import Build, ImageFacts
-from bench.errors import InputError
-from bench.model import Scenario
-from bench.scenario.loading import load_scenario
-
-if TYPE_CHECKING:
-    from bench.images.rebuild import RebuildReport
-
-SHOWN = 20  # differences printed; all of them are in the JSON
+from bench.errors import InputError, PrerequisiteError
+from bench.images.rebuild import RebuildReport, rebuild
+from bench.model import Arm, Scenario
+from bench.scenario import load_scenario
 
 
-def scenario_build(name: str, arm: str) -> tuple[Scenario, Build]:
-    """The build of one arm."""
-    scenario = load_scenario(name)
-    builds = {one.name: one.build for one in scenario.arms if one.build}
-    if arm not in builds:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """One build, and where it stands in a scenario, if it does."""
+
+    build: Build
+    name: str
+    scenario: Scenario | None = None
+    arm: Arm | None = None
+
+
+def chosen_build(words: Sequence[str], build_args: Mapping[str, str]) -> Chosen:
+    """SCENARIO ARM, or one folder with a Dockerfile."""
+    if len(words) == 1 and Path(words[0], "Dockerfile").is_file():
+        folder = Path(words[0]).resolve()
+        return Chosen(build=Build(context=str(folder), args=dict(build_args)), name=folder.name)
+    if len(words) != 2:
+        raise click.UsageError("--rebuild takes SCENARIO ARM, or one folder with a Dockerfile")
+    scenario = load_scenario(words[0])
+    built = {arm.name: arm for arm in scenario.arms if arm.build is not None}
+    arm = built.get(words[1])
+    if arm is None or arm.build is None:
         raise InputError(
-            f"{scenario.name} builds no image for an arm {arm!r}", where="--arm", expected=", ".join(builds) or "none"
+            "no arm of this name is built here",
+            where=words[0],
+            expected=", ".join(built) or "a scenario with an arm that has `build`",
+            got=words[1],
         )
-    return scenario, builds[arm]
+    build = replace(arm.build, args={**arm.build.args, **build_args})
+    return Chosen(build=build, name=arm.name, scenario=scenario, arm=arm)
 
 
-def folder_build(path: Path, args: Mapping[str, str]) -> Build:
-    """A folder with a Dockerfile, or a Dockerfile whose folder is the context."""
-    path = path.resolve()
-    if path.is_dir():
-        return Build(context=str(path), args=dict(args))
-    return Build(context=str(path.parent), dockerfile=path.name, args=dict(args))
-
-
-def rebuilt(build: Build, scenario: Scenario | None, arm: str) -> RebuildReport:
-    """Two builds and what differs; steps are told on stderr."""
-    require_modules("docker")
-    from bench.images.rebuild import rebuild  # Docker: linting alone goes without
-
+def build_twice(chosen: Chosen) -> RebuildReport:
+    """Both builds, with their progress on standard error; what was built is removed again."""
     progress = PlainLines(sys.stderr)
-    base = _base(scenario, arm, progress) if scenario else None
-    return rebuild(build, base=base, arm=arm, progress=progress)
+    with Interrupts().installed():
+        return rebuild(chosen.build, base=_base(chosen, progress), arm=chosen.name, progress=progress)
 
 
-def _base(scenario: Scenario, arm: str, progress: PlainLines) -> ImageFacts | None:
-    """Of another arm, its image as it was last built or pulled here."""
-    from bench.dockerhost.client import connect
-    from bench.images.local import image_facts
-    from bench.plan.arms import arm_of
-    from bench.plan.containers import built_tag
+def _base(chosen: Chosen, progress: PlainLines) -> ImageFacts | None:
+    """As a run has it, but for another arm's image, which must be here."""
     from bench.preparing.bases import base_of
 
-    asked = arm_of(scenario, arm)
-    images: dict[str, ImageFacts] = {}
-    if asked.build and asked.build.base_arm:
-        other = arm_of(scenario, asked.build.base_arm)
-        with closing(connect()) as client:
-            name = built_tag(scenario, other) if other.build else str(other.image)
-            images[other.name] = image_facts(client, name)
-    return base_of(scenario, asked, images, progress)
+    if chosen.scenario is None or chosen.arm is None:
+        return None
+    return base_of(chosen.scenario, chosen.arm, _image_of_arm(chosen), progress)
 
 
-def document_of(report: RebuildReport) -> dict[str, Any]:
-    """What other programs read."""
-    return {**asdict(report), "explained": report.explained}
+def _image_of_arm(chosen: Chosen) -> dict[str, ImageFacts]:
+    from bench.dockerhost.client import connect
+    from bench.plan.containers import built_tag
+    from bench.preparing.bases import image_here
 
-
-def show(report: RebuildReport) -> None:
-    """The grade, and what differs."""
-    click.echo("")
-    click.echo(f"Built twice with {report.tool}, SOURCE_DATE_EPOCH={report.epoch_s}.")
-    click.echo(report.explained)
-    for text in report.packages:
-        click.echo(f"  package {text}")
-    if report.differing:
-        rows = [(_where(one.layer), one.path or "-", one.why) for one in report.differing]
-        show_table(("layer", "path", "what differs"), rows[:SHOWN])
-        if len(rows) > SHOWN:
-            click.echo(f"and {len(rows) - SHOWN} more (--json has all)")
-    reasons = Counter(str(one.reason) for one in report.named)
-    if reasons:
-        first = {str(one.reason): one.path or one.why for one in reversed(report.named)}
-        rows = [(str(count), first[reason], reason) for reason, count in reasons.most_common()]
-        show_table(("things", "such as", "may differ because"), rows)
-
-
-def _where(layer: int | None) -> str:
-    return "config" if layer is None else str(layer)
+    if chosen.scenario is None or chosen.build.base_arm is None:
+        return {}
+    other = next(arm for arm in chosen.scenario.arms if arm.name == chosen.build.base_arm)
+    reference = built_tag(chosen.scenario, other) if other.build else str(other.image)
+    with closing(connect()) as client:
+        facts = image_here(client, reference)
+    if facts is None:
+        raise PrerequisiteError(
+            f"the base is the image of the arm {other.name!r}, which is not on this host",
+            got=f"no image {reference}",
+            repair=f"nimbench run {chosen.scenario.name}, which builds it",
+        )
+    return {other.name: facts}

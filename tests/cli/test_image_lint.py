@@ -4,11 +4,15 @@ import json
 import subprocess
 import sys
 
+import pytest
 from click.testing import CliRunner
 
 from bench.cli.image_lint import command
-from bench.errors import LimitError
+from bench.cli.rebuilding import chosen_build
+from bench.errors import InputError, LimitError
+from bench.images.pins.files import lint_build
 from tests.cli.nimbench import nimbench
+from tests.dockerside import requires_docker
 
 NAIVE = "FROM python:3.11\nRUN pip install transformers\n"
 
@@ -66,3 +70,33 @@ def test_lint_loads_neither_docker_nor_a_network_library(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_rebuild_of_no_build_is_refused_before_anything_starts(tmp_path):
+    done = lint("--rebuild", tmp_path, "a", "b")
+    assert done.exit_code == 2
+    assert "--rebuild takes SCENARIO ARM, or one folder with a Dockerfile" in done.output
+    with pytest.raises(InputError, match="no arm of this name is built here"):
+        chosen_build(["demo-docker", "nim"], {})
+
+
+def test_the_build_of_an_arm_is_named_by_no_path_of_this_host():
+    chosen = chosen_build(["demo-docker", "custom"], {"EXTRA": "1"})
+    assert (chosen.name, chosen.build.args["EXTRA"], chosen.build.base_made) == ("custom", "1", "debian-bookworm")
+    found = lint_build(chosen.build, hadolint=False)
+    assert found.files == ("Dockerfile", "requirements.lock")
+    assert {str(one.rule) for one in found.findings} == {"apt-not-pinned"}
+
+
+@requires_docker
+@pytest.mark.slow
+def test_two_builds_of_a_folder_are_compared(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY file /file\n")
+    (tmp_path / "file").write_text("fixed")
+    done = lint("--json", "--rebuild", tmp_path)
+    document = json.loads(done.stdout)
+    assert document["grade"] == "A", document
+    assert document["rebuild"]["grade"] in ("A", "B")
+    assert document["rebuild"]["differing"] == []
+    shown = lint("--rebuild", tmp_path).stdout
+    assert "Built twice: Grade" in shown

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from bench.anatomy import DayZero, Lint, PinFinding
+from bench.container import Build
 from bench.errors import InputError
 from bench.images.pins.day_zero import excuse
 from bench.images.pins.dockerfile_lint import lint_dockerfile
@@ -70,6 +71,17 @@ def lint_files(
         day_zero=day_zero,
         hadolint=version_of(program) if program else None,
     )
+
+
+def lint_build(build: Build, *, today: date | None = None, hadolint: bool = True) -> Lint:
+    """Of an arm's build: its Dockerfile and the requirements that become its wheels, with what it is called with.
+
+    Files are named relative to the folder that holds them all, so that no name says where this host keeps them.
+    """
+    files = [Path(build.context, build.dockerfile), *([Path(build.wheelhouse)] if build.wheelhouse else [])]
+    given = dict(build.args) | ({"BASE_IMAGE": build.base_image} if build.base_image else {})
+    root = Path(os.path.commonpath([path.resolve().parent for path in files]))
+    return lint_files(files, day_zero=build.day_zero, today=today, build_args=given, hadolint=hadolint, root=root)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
