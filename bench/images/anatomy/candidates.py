@@ -10,12 +10,14 @@ from packaging.utils import canonicalize_name
 from bench.anatomy import GpuBinary
 from bench.images.anatomy.advice import ADVICE
 from bench.images.anatomy.architecture import unneeded_bytes
+from bench.images.anatomy.binary import SYMBOLS
 from bench.images.anatomy.entries import Ownership, Visible
 from bench.images.anatomy.wheels import Unneeded, unneeded
 from bench.images.anatomy.where import File, Rule
 from bench.vocabulary import ByteGroup
 
 TWIN_BYTES = 1_000_000  # files of one name and this size or more are hardly the same by chance
+SYMBOL_BYTES = 500_000  # of one file; below it strip is not worth its risk
 NAMED = 6  # packages that a sentence names
 
 
@@ -43,6 +45,7 @@ def candidates(
     yield from _kinds(files, ownership, installed)
     yield from _wheels(files, visible, ownership)
     yield from _twins(files)
+    yield from _symbols(files, visible)
     if needed_arch:
         yield from _gpu_code(gpu_binaries, needed_arch)
 
@@ -125,6 +128,24 @@ def _twins(files: Files) -> Iterator[Candidate]:
                 caution="their contents were not compared: see `sha256sum` of both first",
                 bytes=dict.fromkeys(sorted(paths)[1:], size),
             )
+
+
+def _symbols(files: Files, visible: Visible) -> Iterator[Candidate]:
+    """Of programs and shared libraries, all together."""
+    found = ((path, found.get(SYMBOLS, 0)) for path, found in visible.scanned.items() if path in files)
+    sizes = {path: size for path, size in found if size >= SYMBOL_BYTES}
+    if sizes:
+        largest = sorted(sizes, key=lambda path: (-sizes[path], path))
+        names = [path.rpartition("/")[2] for path in largest]
+        yield Candidate(
+            what=f"symbols for debuggers: {_words(names)}",
+            group=files[largest[0]][1].group,
+            how="in an earlier stage that has binutils, end the RUN that brings them with `&& strip --strip-unneeded` "
+            "of these files",
+            caution="stack traces of crashes lose names; strip can damage what patchelf rewrote (libraries that wheels "
+            "carry in *.libs): strip the named ones, and start the engine once",
+            bytes=sizes,
+        )
 
 
 def _gpu_code(binaries: Iterable[GpuBinary], needed: str) -> Iterator[Candidate]:

@@ -30,28 +30,6 @@ BEGINNINGS = (b"\x7fELF", b"!<arch>\n", MAGIC)  # programs and libraries, static
 EM_CUDA = 190
 BEGINNING_BYTES = 64
 LEAST_BYTES = 128  # of a file that holds a container with one entry
-TEXT = (
-    ".py",
-    ".pyc",
-    ".pyi",
-    ".txt",
-    ".json",
-    ".md",
-    ".rst",
-    ".h",
-    ".hpp",
-    ".html",
-    ".js",
-    ".sh",
-    ".yaml",
-    ".yml",
-    ".mo",
-)
-
-
-def scanner_for(path: str, size: int) -> FatbinScanner | None:
-    """A scanner for a file that may carry GPU code; its first bytes decide whether it is read on."""
-    return None if size < LEAST_BYTES or path.endswith(TEXT) else FatbinScanner()
 
 
 class FatbinScanner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from bench.anatomy import GpuBinary, Package, Saving
 from bench.images.anatomy.candidates import Candidate, candidates
@@ -27,27 +28,29 @@ def savings(
     *,
     needed_arch: str | None = None,
 ) -> tuple[Saving, ...]:
-    """The largest first. A file belongs to the largest thing that holds it; the rest is counted without it."""
+    """The largest first. Bytes of a file that one thing takes are not there for the next."""
     files = classified(visible, ownership)
     chosen = list(_hidden(layers))
-    waiting, taken = list(candidates(files, visible, ownership, gpu_binaries, needed_arch)), set[str]()
+    waiting, taken = list(candidates(files, visible, ownership, gpu_binaries, needed_arch)), dict[str, int]()
     while waiting and len(chosen) < MOST + 1:
-        waiting = [left for one in waiting if (left := _without(one, taken)) is not None]
+        waiting = [left for one in waiting if (left := _without(one, taken, visible.files)) is not None]
         if waiting:
             best = max(waiting, key=lambda one: sum(one.bytes.values()))
             chosen.append(_saving(best, visible.files))
-            taken |= best.bytes.keys()
+            for path, size in best.bytes.items():
+                taken[path] = taken.get(path, 0) + size
+            waiting.remove(best)
     return tuple(sorted(chosen, key=lambda one: (-one.disk_bytes, one.what))[:MOST])
 
 
-def _without(one: Candidate, taken: set[str]) -> Candidate | None:
-    if taken.isdisjoint(one.bytes):
-        left = one.bytes
+def _without(one: Candidate, taken: Mapping[str, int], entries: Mapping[str, Entry]) -> Candidate | None:
+    """Symbols and GPU code are parts of a file; of a file that is taken whole, none is left."""
+    if taken.keys().isdisjoint(one.bytes):
+        left = dict(one.bytes)
     else:
-        left = {path: size for path, size in one.bytes.items() if path not in taken}
-    if sum(left.values()) < LEAST_BYTES:
-        return None
-    return Candidate(what=one.what, group=one.group, how=one.how, caution=one.caution, bytes=left)
+        most = ((path, entries[path].disk_bytes - taken.get(path, 0), size) for path, size in one.bytes.items())
+        left = {path: min(size, rest) for path, rest, size in most if rest > 0}
+    return replace(one, bytes=left) if sum(left.values()) >= LEAST_BYTES else None
 
 
 def _saving(one: Candidate, entries: Mapping[str, Entry]) -> Saving:
