@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -21,13 +22,13 @@ UNKNOWN = "unknown"
 
 def show_facts(facts: Overview) -> None:
     """What is known without reading a layer."""
-    click.echo(f"{facts.reference}  {facts.platform}")
+    click.echo(_plain(f"{facts.reference}  {facts.platform}"))
     click.echo(f"  digest   {facts.digest or UNKNOWN}")
-    click.echo(f"  created  {facts.created_utc or UNKNOWN}   user {facts.user or 'root'}")
+    click.echo(_plain(f"  created  {facts.created_utc or UNKNOWN}   user {facts.user or 'root'}"))
     click.echo(f"  wire     {_size(facts.wire_bytes)} in {len(facts.layers)} layer{'s' * (len(facts.layers) != 1)}")
     click.echo(f"  asked    {facts.source} ({facts.wall_s:.2f} s)\n")
     rows = [(name[:SHORT], _size(size), _step(by)) for name, size, by in facts.layers]
-    show_table(("layer", "on the wire", "made by"), rows)
+    _table(("layer", "on the wire", "made by"), rows)
     if facts.wire_bytes is None:
         click.echo("\nAn engine keeps no compressed layers: --deep reads them and estimates the bytes on the wire.")
 
@@ -41,7 +42,7 @@ def show_anatomy(anatomy: Anatomy, inventory: Inventory) -> None:
     _show_waste(anatomy)
     _show_savings(anatomy)
     for doubt in anatomy.doubts[:ROWS]:
-        click.echo(f"not sure: {doubt}")
+        click.echo(f"not sure: {_plain(doubt)}")
 
 
 def _show_layers(anatomy: Anatomy) -> None:
@@ -63,16 +64,14 @@ def _show_layers(anatomy: Anatomy) -> None:
         )
         for number, layer in enumerate(anatomy.layers, 1)
     ]
-    show_table(("", "diff id", "on the wire", "on disk", "files", "hides below", "made by"), rows)
+    _table(("", "diff id", "on the wire", "on disk", "files", "hides below", "made by"), rows)
 
 
 def _show_groups(anatomy: Anatomy) -> None:
     click.echo("\nWhere the bytes are")
     total = anatomy.visible_bytes or 1
     ranked = sorted(anatomy.groups.items(), key=lambda item: -item[1])
-    show_table(
-        ("what", "on disk", "share"), [(group.value, _size(size), f"{size / total:.1%}") for group, size in ranked]
-    )
+    _table(("what", "on disk", "share"), [(group.value, _size(size), f"{size / total:.1%}") for group, size in ranked])
 
 
 def _show_inventory(inventory: Inventory) -> None:
@@ -80,9 +79,9 @@ def _show_inventory(inventory: Inventory) -> None:
     click.echo("\nWhat it is made of")
     rows = [(name, str(value)) for name in names if (value := getattr(inventory, name)) is not None]
     rows.append(("in no package", f"{inventory.unowned_files} files, {_size(inventory.unowned_bytes)}"))
-    show_table(("", ""), rows)
+    _table(("", ""), rows)
     click.echo(f"\nThe largest of {len(inventory.packages)} packages")
-    show_table(
+    _table(
         ("", "package", "version", "on disk", "on the wire", "files"),
         [
             (one.manager, one.name, one.version, _size(one.disk_bytes), _size(one.wire_bytes), str(one.files))
@@ -99,7 +98,7 @@ def _show_gpu(anatomy: Anatomy) -> None:
         (one.path, _size(one.disk_bytes), " ".join(f"{name}:{_size(size)}" for name, size in one.arch_bytes.items()))
         for one in anatomy.gpu_binaries[:ROWS]
     ]
-    show_table(("file", "on disk", "architectures"), rows)
+    _table(("file", "on disk", "architectures"), rows)
 
 
 def _show_waste(anatomy: Anatomy) -> None:
@@ -109,7 +108,7 @@ def _show_waste(anatomy: Anatomy) -> None:
     )
     if anatomy.wasted:
         rows = [(one.path, _size(one.wasted_bytes), str(one.copies)) for one in anatomy.wasted[:ROWS]]
-        show_table(("written again or deleted", "hidden", "layers"), rows)
+        _table(("written again or deleted", "hidden", "layers"), rows)
 
 
 def _show_savings(anatomy: Anatomy) -> None:
@@ -120,9 +119,20 @@ def _show_savings(anatomy: Anatomy) -> None:
         (f"{number}", one.what, _size(one.disk_bytes), _size(one.wire_bytes))
         for number, one in enumerate(anatomy.savings, 1)
     ]
-    show_table(("", "", "on disk", "on the wire"), rows)
+    _table(("", "", "on disk", "on the wire"), rows)
     for number, one in enumerate(anatomy.savings, 1):
-        click.echo(f"{number:>2}. {one.how}" + (f"\n    But: {one.caution}" if one.caution else ""))
+        click.echo(_plain(f"{number:>2}. {one.how}"))
+        if one.caution:
+            click.echo(_plain(f"    But: {one.caution}"))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    show_table(headings, [[_plain(cell) for cell in row] for row in rows])
+
+
+def _plain(text: str) -> str:
+    """Names out of an image may hold what commands a terminal."""
+    return "".join(sign if sign.isprintable() else "�" for sign in text)
 
 
 def _size(size_bytes: int | None) -> str:

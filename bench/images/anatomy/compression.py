@@ -101,7 +101,7 @@ def _gunzip(source: _Source) -> Iterator[Piece]:
                         break
             except zlib.error as error:
                 raise ValueError(f"the compressed stream is broken ({error})") from error
-        source.give_back(member.unused_data)
+        source.give_back(len(member.unused_data))
 
 
 def _only_zeros(source: _Source) -> None:
@@ -126,7 +126,7 @@ class _Source(io.RawIOBase):
     def __init__(self, chunks: Iterable[bytes]) -> None:
         super().__init__()
         self._chunks = iter(chunks)
-        self._rest = memoryview(b"")
+        self._chunk, self._at = b"", 0
         self.used = 0
 
     def readable(self) -> bool:
@@ -135,17 +135,17 @@ class _Source(io.RawIOBase):
 
     def peek(self, size: int) -> bytes:
         """The next bytes, which stay."""
-        while len(self._rest) < size and (more := next(self._chunks, None)) is not None:
-            self._rest = memoryview(bytes(self._rest) + more)
-        return bytes(self._rest[:size])
+        while len(self._chunk) - self._at < size and (more := next(self._chunks, None)) is not None:
+            self._chunk, self._at = self._chunk[self._at :] + more, 0
+        return self._chunk[self._at : self._at + size]
 
     def read(self, size: int = -1) -> bytes:
         """So many bytes; fewer only at the end."""
         parts, wanted = [], size if size >= 0 else PIECE_BYTES
         while wanted and self.peek(1):
-            part = self._rest[:wanted]
+            part = self._chunk[self._at : self._at + wanted]
             parts.append(part)
-            self._rest = self._rest[len(part) :]
+            self._at += len(part)
             wanted -= len(part)
         data = b"".join(parts)
         self.used += len(data)
@@ -154,9 +154,9 @@ class _Source(io.RawIOBase):
     def read_some(self) -> bytes:
         """What lies ready, at least a byte; nothing at the end."""
         self.peek(1)
-        return self.read(min(len(self._rest), FEED_BYTES))
+        return self.read(min(len(self._chunk) - self._at, FEED_BYTES))
 
-    def give_back(self, data: bytes) -> None:
-        """Bytes that belong to what follows."""
-        self._rest = memoryview(data + bytes(self._rest))
-        self.used -= len(data)
+    def give_back(self, size: int) -> None:
+        """The end of what was just read belongs to what follows; a stream may have a member every twenty bytes."""
+        self._at -= size
+        self.used -= size

@@ -16,7 +16,7 @@ from typing import Any
 from bench.errors import ArmError
 from bench.images.anatomy.compression import estimated, is_packed, unpacked
 from bench.images.anatomy.entries import Entry, Interest, LayerContents
-from bench.images.anatomy.tar_layer import read_layer
+from bench.images.anatomy.tar_layer import Budget, read_layer
 from bench.images.anatomy.tar_stream import BLOCK, TarStream
 from bench.images.manifest import read_object
 from bench.vocabulary import FailureKind
@@ -67,6 +67,7 @@ def read_saved(chunks: Iterable[bytes], *, where: str, interest: Interest | None
 
 def _read(chunks: Iterable[bytes], interest: Interest | None) -> _Archive:
     archive, tar = _Archive(), TarStream(((chunk, 0) for chunk in chunks), is_hashed=False)
+    budget = Budget()
     for member in tar.members():
         name = posixpath.normpath(member.path)
         if member.kind == b"2":
@@ -79,7 +80,7 @@ def _read(chunks: Iterable[bytes], interest: Interest | None) -> _Archive:
                 archive.texts[name] = b"".join(data)
             continue
         pieces = unpacked(data) if is_packed(head) else estimated(data)
-        archive.layers[name] = read_layer(pieces, index=0, interest=interest)
+        archive.layers[name] = read_layer(pieces, index=0, interest=interest, budget=budget)
         if is_packed(head):
             archive.packed[name] = member.size_bytes
     tar.drain()

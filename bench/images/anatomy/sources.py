@@ -11,7 +11,7 @@ from bench.events import Event, Progress, silent
 from bench.images.anatomy.compression import unpacked
 from bench.images.anatomy.docker_save import read_saved
 from bench.images.anatomy.entries import Interest, LayerContents
-from bench.images.anatomy.tar_layer import read_layer
+from bench.images.anatomy.tar_layer import Budget, read_layer
 from bench.images.manifest import environment, history, part, sha256_digest, texts, words
 
 PLATFORM = "linux/amd64"
@@ -54,12 +54,12 @@ def registry_layers(
     from bench.images.session import Session
 
     found = resolve(reference, platform=platform, environ=environ)
-    layers = []
+    layers, budget = [], Budget()
     with Session(parse_reference(reference), environ) as session:
         for index, (digest, size_bytes) in enumerate(found.layers):
             progress(Event("run", f"reading layer {index + 1} of {len(found.layers)} of {reference}"))
             chunks = session.stream(digest, size_bytes=size_bytes)
-            layers.append(read_layer(unpacked(chunks), index=index, interest=interest))
+            layers.append(read_layer(unpacked(chunks), index=index, interest=interest, budget=budget))
             for _ in chunks:  # what a broken layer left unread counts for its digest
                 pass
     return ReadImage(

@@ -6,16 +6,15 @@ Nothing is written to a disk and no link is followed, so a hostile tar can only 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from bench.errors import InputError
 from bench.images.anatomy.compression import Piece
 from bench.images.anatomy.entries import Entry, EntryKind, Interest, LayerContents
 from bench.images.anatomy.tar_stream import Member, TarStream
 
-MEMBERS = 2_000_000  # of one layer; the largest images of this field have 0.3 million in all
 PATH_BYTES = 4096  # PATH_MAX of Linux: no container can open a longer one
-KEPT_BYTES = 256 << 20  # of one layer's contents
-DOUBTS = 50
+DOUBTS = 50  # of one layer
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -34,17 +33,38 @@ _KINDS = {
 }
 
 
-def read_layer(pieces: Iterable[Piece], *, index: int, interest: Interest | None = None) -> LayerContents:
-    """Read to the end, also behind what is broken: the diff id is of all bytes. InputError past two million members."""
-    return _Reading(TarStream(pieces), index, interest or Interest()).done()
+@dataclass(slots=True)
+class Budget:
+    """What all layers of one image may take of this host's memory: a small stream can hold millions of names."""
+
+    members: int = 2_000_000  # the largest images of this field have 0.3 million
+    name_bytes: int = 2_000_000_000  # each path, times the folders in it, which are names too
+    kept_bytes: int = 256 << 20
+
+    def charge(self, path: str, link: str) -> None:
+        """One member more; InputError when there are too many."""
+        self.members -= 1
+        self.name_bytes -= len(path) * (path.count("/") + 1) + len(link)
+        if self.members < 0 or self.name_bytes < 0:
+            raise InputError(
+                "an image of more files, or of longer names, than any host would unpack",
+                expected=f"at most {Budget().members} members",
+            )
+
+
+def read_layer(
+    pieces: Iterable[Piece], *, index: int, interest: Interest | None = None, budget: Budget | None = None
+) -> LayerContents:
+    """Read to the end, also behind what is broken: the diff id is of all bytes. InputError past the image's budget."""
+    return _Reading(TarStream(pieces), index, interest or Interest(), budget or Budget()).done()
 
 
 class _Reading:
-    def __init__(self, tar: TarStream, index: int, interest: Interest) -> None:
-        self._tar, self._interest = tar, interest
+    def __init__(self, tar: TarStream, index: int, interest: Interest, budget: Budget) -> None:
+        self._tar, self._interest, self._budget = tar, interest, budget
         self._contents = LayerContents(index=index, diff_id="")
         self._entries: dict[tuple[str, EntryKind | None], Entry] = {}
-        self._kept_bytes = self._untold = 0
+        self._untold = 0
 
     def done(self) -> LayerContents:
         contents = self._contents
@@ -69,13 +89,8 @@ class _Reading:
             self._doubt(str(error))
 
     def _read_members(self) -> None:
-        for number, member in enumerate(self._tar.members()):
-            if number >= MEMBERS:
-                raise InputError(
-                    f"a layer of more than {MEMBERS} files",
-                    where=f"layer {self._contents.index}",
-                    expected="an image that a host can unpack",
-                )
+        for member in self._tar.members():
+            self._budget.charge(member.path, member.link)
             self._read(member)
 
     def _read(self, member: Member) -> None:
@@ -116,7 +131,7 @@ class _Reading:
         self._contents.scanned.pop(path, None)
         if member.real_bytes is not None and member.real_bytes > member.size_bytes:
             self._doubt(f"{_short(path)}: sparse; declares {member.real_bytes} bytes, has {member.size_bytes}")
-        room = min(self._interest.keep(path), KEPT_BYTES - self._kept_bytes)
+        room = min(self._interest.keep(path), self._budget.kept_bytes)
         scanner = self._interest.scanner(path, member.size_bytes)
         if room <= 0 and scanner is None:
             return self._pass_over(path, member)
@@ -128,7 +143,7 @@ class _Reading:
                 scanner.feed(chunk)
         if room > 0:
             self._contents.kept[path] = bytes(kept)
-            self._kept_bytes += len(kept)
+            self._budget.kept_bytes -= len(kept)
         if scanner is not None and (found := scanner.found()):
             self._contents.scanned[path] = dict(found)
         return member.size_bytes

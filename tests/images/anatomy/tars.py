@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bench.images.anatomy.compression import unpacked
 from bench.images.anatomy.entries import Interest, LayerContents
@@ -70,10 +71,12 @@ def record(key: str, value: str) -> bytes:
     return str(length).encode() + rest
 
 
-def layer(data: bytes, index: int = 0, interest: Interest | None = None, chunk_bytes: int = 1 << 16) -> LayerContents:
+def layer(
+    data: bytes, index: int = 0, interest: Interest | None = None, chunk_bytes: int = 1 << 16, **more: Any
+) -> LayerContents:
     """Read as it would come over a network."""
     chunks = (data[at : at + chunk_bytes] for at in range(0, len(data), chunk_bytes))
-    return read_layer(unpacked(chunks), index=index, interest=interest)
+    return read_layer(unpacked(chunks), index=index, interest=interest, **more)
 
 
 def layers(*tars: bytes) -> list[LayerContents]:

@@ -56,6 +56,11 @@ def test_each_packing_is_undone_and_all_of_it_is_counted(name, packed, size):
     assert used[-1] <= len(packed)
 
 
+def test_a_stream_of_very_many_members_is_unpacked_in_time_linear_in_it():
+    packed = gzip.compress(b"x") * 20_000
+    assert whole(packed, 1 << 20) == b"x" * 20_000
+
+
 def test_an_empty_stream_is_an_empty_layer():
     assert list(unpacked([])) == []
     assert whole(gzip.compress(b"")) == whole(zstd(b"")) == b""

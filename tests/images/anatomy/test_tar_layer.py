@@ -101,12 +101,16 @@ def test_a_scanner_sees_every_byte_once_and_only_of_its_files():
     assert contents.scanned == {"x.so": {"bytes": len(data), "sum": sum(data)}}
 
 
-def test_no_more_of_a_file_is_kept_than_was_asked_for(monkeypatch):
+def test_no_more_of_a_file_or_an_image_is_kept_than_was_asked_for():
     interest = Interest(keep=lambda path: 4 if path.startswith("k") else 0)
     contents = layer(tar({"k": b"123456", "x": b"123"}), interest=interest)
     assert (contents.kept, named(contents)["k"].disk_bytes) == ({"k": b"1234"}, 6)
-    monkeypatch.setattr(tar_layer, "KEPT_BYTES", 6)
-    assert layer(tar({"k1": b"1234", "k2": b"1234"}), interest=interest).kept == {"k1": b"1234", "k2": b"12"}
+    budget = tar_layer.Budget(kept_bytes=6)
+    assert layer(tar({"k1": b"1234", "k2": b"1234"}), interest=interest, budget=budget).kept == {
+        "k1": b"1234",
+        "k2": b"12",
+    }
+    assert layer(tar({"k3": b"1234"}), interest=interest, budget=budget).kept == {}
 
 
 @pytest.mark.parametrize("path", ["../etc/passwd", "a/../../b", "/../x", "a/.."])
@@ -243,11 +247,14 @@ def test_a_deep_path_is_read_and_an_unopenable_one_is_not():
     assert "no path that a container can open" in contents.doubts[0]
 
 
-def test_too_many_members_are_an_error_with_the_number(monkeypatch):
-    monkeypatch.setattr(tar_layer, "MEMBERS", 10)
-    layer(tar({f"f{i}": b"" for i in range(10)}))
-    with pytest.raises(InputError, match="more than 10 files"):
-        layer(tar({f"f{i}": b"" for i in range(11)}))
+def test_an_image_of_too_many_members_or_names_is_an_error():
+    budget = tar_layer.Budget(members=10)
+    layer(tar({f"f{i}": b"" for i in range(5)}), budget=budget)
+    layer(tar({f"f{i}": b"" for i in range(5)}), budget=budget)
+    with pytest.raises(InputError, match="more files"):
+        layer(tar({"one": b""}), budget=budget)
+    with pytest.raises(InputError, match="longer names"):
+        layer(tar({"d/" * 1000 + str(i): b"" for i in range(3)}), budget=tar_layer.Budget(name_bytes=5_000_000))
 
 
 def test_doubts_are_bounded():
