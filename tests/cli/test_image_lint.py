@@ -7,10 +7,11 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.image_lint import command
+from bench.cli.image_lint import _show_rebuild, command
 from bench.cli.rebuilding import chosen_build
 from bench.errors import InputError, LimitError
 from bench.images.pins.files import lint_build
+from bench.images.rebuild import Difference, RebuildReport
 from tests.cli.nimbench import nimbench
 from tests.dockerside import requires_docker
 
@@ -98,5 +99,12 @@ def test_two_builds_of_a_folder_are_compared(tmp_path):
     assert document["grade"] == "A", document
     assert document["rebuild"]["grade"] in ("A", "B")
     assert document["rebuild"]["differing"] == []
-    shown = lint("--rebuild", tmp_path).stdout
-    assert "Built twice: Grade" in shown
+
+
+def test_what_may_differ_is_one_row_for_each_reason(capsys):
+    bytecode = [Difference(path=f"a/{n}.pyc", layer=1, why="content", reason="times") for n in range(3)]
+    changed = Difference(path="etc/x", layer=0, why="content")
+    _show_rebuild(RebuildReport(grade="C", digests=("a", "b"), differing=(changed,), named=tuple(bytecode)))
+    rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines() if line]
+    assert rows[1:3] == ["etc/x", "a/0.pyc and 2 more"]
+    assert rows[-1].startswith("Built twice: Grade C: 1 file")
