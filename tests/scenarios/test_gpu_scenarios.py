@@ -28,6 +28,7 @@ NAMES = (
     "llama-h100-shipped",
     "llama-h100-trtllm",
     "nim-as-base",
+    "vllm-bases-h100",
 )
 KEY = "NGC_API_KEY"
 CANARY = "nvapi-canary-0123456789"
@@ -174,14 +175,29 @@ def test_our_own_arms_read_the_one_copy_of_the_weights_and_cannot_write_it(name:
     if weights is None:
         assert {arm.engine for arm in scenario.arms} == {"nim"}
         return
-    bringer = next(arm for arm in scenario.arms if arm.name == weights.from_arm)
+    bringer = next((arm for arm in scenario.arms if arm.name == weights.from_arm), scenario.arms[0])
     (source,) = [mount for mount in bringer.mounts if weights.path.startswith(mount.target)]
-    assert not source.read_only
+    assert source.read_only is (weights.from_arm is None)  # nobody writes what another scenario brought
     for arm in scenario.arms:
         if arm.engine != "nim":
             mounts = [mount for mount in arm.mounts if mount.volume == source.volume]
             assert [(mount.target, mount.read_only) for mount in mounts] == [(source.target, True)]
             assert weights.path in line_of(scenario, arm)
+
+
+def test_the_three_bases_carry_one_engine_on_the_weights_of_another_scenario_and_say_their_tags() -> None:
+    scenario, owner = scenario_of("vllm-bases-h100"), scenario_of("llama-h100")
+    assert scenario.model.weights is not None and owner.model.weights is not None
+    assert scenario.model.weights.sha256 == owner.model.weights.sha256
+    assert scenario.model.weights.path == owner.model.weights.path
+    dockerfiles = [Path(arm.build.context, "Dockerfile").read_text() for arm in scenario.arms if arm.build]
+    bases = [re.search(r"^ARG BASE_IMAGE=(\S+)", text, re.MULTILINE)[1] for text in dockerfiles]  # type: ignore[index]
+    assert [base.partition(":")[0] for base in bases] == ["vllm/vllm-openai", "pytorch/pytorch", "nvidia/cuda"]
+    assert all("startswith('0.27.1') and t.startswith('2.13.0')" in text for text in dockerfiles)
+    lock = (SCENARIOS / "vllm-bases-h100" / "requirements.lock").read_text()
+    assert "\nvllm==0.27.1 " in lock and "\ntorch==2.13.0 " in lock
+    pytorch_tag = bases[1].partition(":")[2]
+    assert pytorch_tag.startswith("2.13.0-cuda13.0") and bases[2].partition(":")[2].startswith("13.0")
 
 
 def test_matched_arms_get_the_same_arguments_and_the_same_name() -> None:
