@@ -30,6 +30,7 @@ class Candidate:
     how: str
     caution: str | None
     bytes: Mapping[str, int]  # path -> bytes that go
+    names_files: bool = False  # the largest files belong to the name: those that are left when others have taken theirs
 
 
 Files = Mapping[str, tuple[File, Rule]]
@@ -69,10 +70,11 @@ def _largest(sizes: Mapping[str, int], ownership: Ownership) -> str:
         name = ownership.packages[ownership.owner[path]][1]
         totals[name] = totals.get(name, 0) + size
     ordered = sorted(totals, key=lambda name: (-totals[name], name))
-    return _words(ordered)
+    return words(ordered)
 
 
-def _words(names: Sequence[str]) -> str:
+def words(names: Sequence[str]) -> str:
+    """The first few of a list."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
@@ -89,7 +91,7 @@ def _wheels(files: Files, visible: Visible, ownership: Ownership) -> Iterator[Ca
             sizes |= owned.get(each, {})
         yield Candidate(
             what=f"the wheel {one.name} {one.version}"
-            + (f" with what only it needs: {_words(one.along)}" if one.along else ""),
+            + (f" with what only it needs: {words(one.along)}" if one.along else ""),
             group=ByteGroup.PYTHON,
             how=_without_wheel(one),
             caution=_caution(one),
@@ -107,7 +109,7 @@ def _without_wheel(one: Unneeded) -> str:
 
 def _caution(one: Unneeded) -> str | None:
     if one.required_by:
-        return f"{_words(one.required_by)} asks for it: {one.why}; start the engine once without it"
+        return f"{words(one.required_by)} asks for it: {one.why}; start the engine once without it"
     if one.certain:
         return None
     return "no package requires it, but no engine was recognized either: it may be what the image is for"
@@ -135,11 +137,10 @@ def _symbols(files: Files, visible: Visible) -> Iterator[Candidate]:
     found = ((path, found.get(SYMBOLS, 0)) for path, found in visible.scanned.items() if path in files)
     sizes = {path: size for path, size in found if size >= SYMBOL_BYTES}
     if sizes:
-        largest = sorted(sizes, key=lambda path: (-sizes[path], path))
-        names = [path.rpartition("/")[2] for path in largest]
         yield Candidate(
-            what=f"symbols for debuggers: {_words(names)}",
-            group=files[largest[0]][1].group,
+            what="symbols for debuggers",
+            group=files[max(sizes, key=lambda path: (sizes[path], path))][1].group,
+            names_files=True,
             how="in an earlier stage that has binutils, end the RUN that brings them with `&& strip --strip-unneeded` "
             "of these files",
             caution="stack traces of crashes lose names; strip can damage what patchelf rewrote (libraries that wheels "
@@ -160,7 +161,7 @@ def _gpu_code(binaries: Iterable[GpuBinary], needed: str) -> Iterator[Candidate]
             carried.setdefault(owner, set()).update(one.arch_bytes)
     for owner, sizes in packages.items():
         yield Candidate(
-            what=f"code in {owner} for other GPUs than {needed}: it carries {_words(sorted(carried[owner]))}",
+            what=f"code in {owner} for other GPUs than {needed}: it carries {words(sorted(carried[owner]))}",
             group=ByteGroup.GPU_LIBRARY,
             how=f"build {owner} from its sources for one architecture "
             f"(torch and its extensions: ENV TORCH_CUDA_ARCH_LIST={_dotted(needed)}) in an earlier stage",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.anatomy import GpuBinary, Package, Saving
-from bench.images.anatomy.candidates import Candidate, candidates
+from bench.images.anatomy.candidates import Candidate, candidates, words
 from bench.images.anatomy.entries import Entry, LayerContents, Ownership, Visible
 from bench.images.anatomy.squash import stack
 from bench.images.anatomy.where import File, classified, rule_of
@@ -57,7 +57,7 @@ def _saving(one: Candidate, entries: Mapping[str, Entry]) -> Saving:
     largest = sorted(one.bytes, key=lambda path: (-one.bytes[path], path))
     total, lowest = sum(one.bytes.values()), sum(size for path, size in one.bytes.items() if not entries[path].layer)
     return Saving(
-        what=one.what,
+        what=f"{one.what}: {words([path.rpartition('/')[2] for path in largest])}" if one.names_files else one.what,
         group=one.group,
         disk_bytes=total,
         wire_bytes=_wire((entries[path], size) for path, size in one.bytes.items()),

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -126,22 +125,28 @@ def test_wheels_of_cuda_hold_what_nvidias_own_reader_says(tmp_path: Path) -> Non
         zipfile.ZipFile(wheel).extractall(tmp_path)
     reader = next(tmp_path.rglob("bin/cuobjdump"))
     reader.chmod(0o755)
-    compared = 0
+    compared, unread = 0, []
     for library_path in sorted((*tmp_path.glob("bitsandbytes/*.so"), *tmp_path.glob("torchao/*.so"))):
         content = library_path.read_bytes()
-        entries = Counter(_listed(reader, library_path))
-        assert set(scan(content)) == set(entries), library_path.name
+        listed = _listed(reader, library_path)
+        if listed is None:
+            unread.append(library_path.name)
+            continue
+        assert set(scan(content)) == set(listed), library_path.name
         assert sum(scan(content).values()) < len(content)
-        compared += bool(entries)
+        compared += bool(listed)
     assert compared >= 8
+    assert unread == ["libbitsandbytes_cuda121.so"], "NVIDIA's reader of CUDA 13.5 calls one device ELF of 12.1 invalid"
     assert "sm_90a" in scan((next(tmp_path.glob("torchao/_C_cutlass_90a*.so"))).read_bytes())
 
 
-def _listed(reader: Path, library_path: Path) -> list[str]:
-    """`-all` also lists what is kept for a later link of device code."""
+def _listed(reader: Path, library_path: Path) -> list[str] | None:
+    """`-all` also lists what is kept for a later link of device code. None: the reader gave up."""
     names = []
     for option, prefix in (("--list-elf", "sm_"), ("--list-ptx", "compute_")):
         done = subprocess.run([reader, "-all", option, library_path], capture_output=True, text=True, timeout=60)
+        if "fatal" in done.stderr:
+            return None
         names += [prefix + arch for arch in re.findall(r"\.sm_(\d+[af]?)\.(?:cubin|ptx)", done.stdout)]
     return names
 

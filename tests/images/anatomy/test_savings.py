@@ -120,6 +120,15 @@ def test_parts_of_a_file_and_the_rest_of_it_add_up_to_no_more_than_the_file() ->
     assert sum(row.disk_bytes for what, row in rows.items() if "torch" in what or "symbols" in what) < 81 * MB
     symbols = next(row for what, row in rows.items() if what.startswith("symbols"))
     assert symbols.disk_bytes == 75 * MB and "strip --strip-unneeded" in symbols.how
+    assert symbols.what == "symbols for debuggers: libtorchaudio.so, libtorch.so"
+
+
+def test_symbols_of_a_wheel_that_goes_are_not_named_again() -> None:
+    visible = image(("vllm", "0.9", 9, ("torch", "torchaudio")), ("torch", "2.9", 100, ()), ("torchaudio", "2", 80, ()))
+    visible.scanned[f"{SITE}/torch/libtorch.so"] = {SYMBOLS: 30 * MB}
+    visible.scanned[f"{SITE}/torchaudio/libtorchaudio.so"] = {SYMBOLS: 45 * MB}
+    rows = found(visible)
+    assert rows["symbols for debuggers: libtorch.so"].disk_bytes == 30 * MB
 
 
 def test_code_for_other_gpus_is_counted_for_the_gpu_that_is_asked_for() -> None:
