@@ -30,7 +30,7 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "pip": Advice(
         what="the cache of pip or uv",
-        how="`pip install --no-cache-dir`, or `RUN --mount=type=cache,target=/root/.cache`",
+        how="`pip install --no-cache-dir`, or a `RUN --mount=type=cache` over its folder",
     ),
     "conda": Advice(
         what="conda's package archives",
@@ -44,7 +44,7 @@ ADVICE: Mapping[str, Advice] = {
     ),
     "other": Advice(
         what="caches, logs and temporary files",
-        how="end the RUN that writes them with `&& rm -rf /root/.cache /tmp/* /var/log/*`",
+        how="end the RUN that writes them with `&& rm -rf ~/.cache /tmp/* /var/log/*`",
     ),
     "static": Advice(
         what="static libraries and object files",
