@@ -58,6 +58,7 @@ LEFT_ONLY = [
     "prometheus_client",
     "tokenizers",
     "pynvml",
+    "cyclonedx",
     "xllamacpp",
     "gguf",
 ]  # extras run, demo

@@ -15,7 +15,11 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 WANTED = [*PROJECT["project"]["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]
 
 # Assembled, so that this file does not hold what it looks for.
-INDEX_HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("pypi", "python", "org"))]
+HOSTS = (
+    ("pypi", "org"), ("pythonhosted", "org"), ("pypi", "python", "org"), ("download", "pytorch", "org"),
+    ("wheels", "vllm", "ai"),
+)  # fmt: skip
+INDEX_HOSTS = [".".join(parts) for parts in HOSTS]
 INDEX_OPTIONS = [f"--{name}" for name in ("index-url", "extra-index-url", "find-links", "trusted-host")]
 MACHINE_PATHS = [f"/{name}/" for name in ("work", "root")]
 
@@ -62,13 +66,19 @@ def test_build_backend_is_the_locked_one() -> None:
 
 
 # Inside containers these are places of the image, the same on every machine.
-OF_CONTAINERS = (f"{INDEX_OPTIONS[2]}=/wheelhouse", f"{MACHINE_PATHS[1]}.cache")
+OF_CONTAINERS = (f"{INDEX_OPTIONS[2]}=/wheelhouse", f"{INDEX_OPTIONS[2]}=/app/wheelhouse", f"{MACHINE_PATHS[1]}.cache")
+# What reads and judges Dockerfiles has the words of Dockerfiles.
+ABOUT_CONTAINERS = ("scenarios/", "bench/images/pins/", "tests/images/pins/")
+READS_OPTIONS = ABOUT_CONTAINERS[1:]
 
 
 def outside_of_containers(name: str, text: str) -> str:
-    """What a scenario's text says of the machine that runs it."""
-    if name.startswith("scenarios/"):
+    """What a text says of the machine that runs it."""
+    if name.startswith(ABOUT_CONTAINERS):
         for words in OF_CONTAINERS:
+            text = text.replace(words, "")
+    if name.startswith(READS_OPTIONS):
+        for words in INDEX_OPTIONS:
             text = text.replace(words, "")
     return text
 

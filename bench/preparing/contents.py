@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
-from bench.anatomy import ImageContents, Lint
-from bench.container import Build, ImageRecord
+from bench.anatomy import ImageContents
+from bench.container import ImageRecord
 from bench.errors import ArmError, InputError, LimitError, PrerequisiteError
 from bench.events import Event, Progress
 from bench.images.anatomy.image import take_apart
 from bench.images.anatomy.sbom import write_sbom
-from bench.images.pins.files import lint_files
+from bench.images.pins.files import lint_build
 from bench.images.reference import is_loopback, parse_reference
 from bench.model import Arm
 from bench.record import Finding
@@ -26,8 +26,12 @@ def look_inside(arm: Arm, record: ImageRecord, writer: RunWriter, progress: Prog
     progress(Event("run", f"looking into the image of {arm.name}"))
     try:
         where, name = _place(record)
-        anatomy, inventory = take_apart(name, where=where, progress=progress)
-        contents = ImageContents(anatomy=anatomy, inventory=inventory, lint=_lint(arm.build))
+        anatomy, inventory = take_apart(
+            name, where=where, progress=progress, needed_arch=needed_arch(writer.run.host.get("gpus"))
+        )
+        contents = ImageContents(
+            anatomy=anatomy, inventory=inventory, lint=lint_build(arm.build) if arm.build else None
+        )
     except (ArmError, InputError, PrerequisiteError, LimitError) as error:
         told = str(error).splitlines()[0]
         writer.add_finding(
@@ -52,10 +56,8 @@ def _place(record: ImageRecord) -> tuple[str, str]:
     return "engine", record.facts.id
 
 
-def _lint(build: Build | None) -> Lint | None:
-    """Of the Dockerfile, and of the requirements that become its wheels."""
-    if build is None:
-        return None
-    files = [Path(build.context, build.dockerfile), *([Path(build.wheelhouse)] if build.wheelhouse else [])]
-    given = dict(build.args) | ({"BASE_IMAGE": build.base_image} if build.base_image else {})
-    return lint_files(files, day_zero=build.day_zero, build_args=given)
+def needed_arch(gpus: object) -> str | None:
+    """The architecture of this host's GPUs as NVIDIA's compiler names it, "sm_90"; None where they differ."""
+    listed = [one for one in gpus if isinstance(one, Mapping)] if isinstance(gpus, list | tuple) else []
+    found = {str(one["compute_capability"]) for one in listed if one.get("compute_capability")}
+    return f"sm_{found.pop().replace('.', '')}" if len(found) == 1 else None

@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from pydantic_core import PydanticCustomError
 
+from bench.metric_names import OF_IMAGE_TIMES, OF_LAUNCHES
 from bench.scenario import units
 from bench.scenario.container_contradictions import container_contradictions, model_contradictions
 from bench.scenario.image_contradictions import image_contradictions
 from bench.scenario.problems import Key, Problem, did_you_mean
 from bench.scenario.shape import ArmShape, ScenarioShape, StageShape
-from bench.vocabulary import RuntimeKind
+from bench.vocabulary import ImageAbsent, RuntimeKind
 
 _BRACES = re.compile(r"\$\{(\w*)\}")
 ENGINE = "engine"  # the name of an arm's own command
@@ -70,7 +71,11 @@ def _stages(shape: ScenarioShape) -> Iterator[Problem]:
 def _primary(shape: ScenarioShape) -> Iterator[Problem]:
     stages = [stage_id(stage) for stage in shape.load.stages or ()]
     named, key = shape.primary.stage, ("primary", "stage")
-    if shape.primary.metric.startswith("start_"):
+    if shape.primary.metric in OF_IMAGE_TIMES and shape.coldstart.image_absent is not ImageAbsent.EACH:
+        text = f"{shape.primary.metric} is measured only where each launch brings its image anew"
+        repair = "add `coldstart: {image_absent: each}` and `registry: own`"
+        yield Problem(key=("primary", "metric"), text=text, repair=repair)
+    if shape.primary.metric in OF_LAUNCHES:
         if named is not None:
             text = f"{shape.primary.metric} belongs to a launch, not to a stage"
             yield Problem(key=key, text=text, got=named, repair="remove the key")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench import container, model
+from bench.metric_names import OF_LAUNCHES
 from bench.scenario import units
 from bench.scenario.container_nouns import to_build, to_container, to_host, to_secrets, to_weights
 from bench.scenario.contradictions import runtime_of, stage_id
@@ -124,7 +125,7 @@ def _launches(shape: ScenarioShape) -> model.Launches:
 def _primary(shape: ScenarioShape) -> model.Primary:
     """With one stage the primary metric needs no name of a stage, unless it belongs to the launch."""
     metric, stage, stages = shape.primary.metric, shape.primary.stage, _known(shape.load.stages)
-    if stage is None and len(stages) == 1 and not metric.startswith("start_"):
+    if stage is None and len(stages) == 1 and metric not in OF_LAUNCHES:
         stage = stage_id(stages[0])
     return model.Primary(metric=metric, stage=stage)
 

@@ -52,7 +52,7 @@ def test_the_day_after_it_is_an_error_in_its_own_words() -> None:
 
 
 def test_an_exception_changes_the_grade_and_its_end_makes_it_an_f(tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_text("--pre\n--extra-index-url https://wheels.vllm.ai/nightly\n")
+    (tmp_path / "requirements.txt").write_text("--pre\n--extra-index-url https://wheels.example/nightly\n")
     grades = [
         lint_files([tmp_path], day_zero=one, today=day, hadolint=False).grade
         for one, day in ((None, LAST), (UNTIL, LAST), (UNTIL, AFTER))

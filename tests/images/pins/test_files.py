@@ -70,7 +70,7 @@ def test_a_base_that_the_caller_gives_is_judged_by_what_is_given(tmp_path):
 
 
 def test_a_nightly_build_is_excused_until_its_date_and_an_error_after_it(tmp_path):
-    text = BASE + "RUN pip install --no-cache-dir --pre vllm --extra-index-url https://wheels.vllm.ai/nightly\n"
+    text = BASE + "RUN pip install --no-cache-dir --pre vllm --extra-index-url https://wheels.example/nightly\n"
     (tmp_path / "Dockerfile").write_text(text)
     day_zero = DayZero(reason="no release knows this model", until="2026-03-01")
     holds = lint(tmp_path, day_zero=day_zero, today=date(2026, 3, 1))

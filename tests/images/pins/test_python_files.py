@@ -31,7 +31,7 @@ name @ https://host/a.whl
 ./local
 also-exact==4 \\
 # a comment ends the line before it
---index-url https://wheels.vllm.ai/nightly
+--index-url https://wheels.example/nightly
 """
     assert found(tmp_path, "requirements.txt", text) == [
         (5, "pip-not-pinned"),
@@ -105,7 +105,7 @@ dev = ["pytest", {include-group = "x"}]
 here = { path = "../here" }
 
 [[tool.uv.index]]
-url = "https://download.pytorch.org/whl/nightly/cu128"
+url = "https://wheels.example/nightly/cu128"
 
 [tool.poetry.dependencies]
 python = "^3.11"

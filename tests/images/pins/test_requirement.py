@@ -107,11 +107,11 @@ def test_one_finding_of_a_rule_names_all_that_it_is_about() -> None:
 @pytest.mark.parametrize(
     "words, rule",
     [
-        (("torch==2.9.0.dev20250801", "--index-url", "https://download.pytorch.org/whl/nightly/cu128"), "pip-no-hash"),
+        (("torch==2.9.0.dev20250801", "--index-url", "https://wheels.example/nightly/cu128"), "pip-no-hash"),
         (("vllm==0.11.0rc1",), "pip-no-hash"),
         (("--pre", "vllm"), "pip-not-pinned"),
         (("--prerelease=allow", "vllm"), "pip-not-pinned"),
-        (("vllm", "--extra-index-url", "https://wheels.vllm.ai/nightly"), "pip-not-pinned"),
+        (("vllm", "--extra-index-url", "https://wheels.example/nightly"), "pip-not-pinned"),
         (("vllm>=0.11.0rc1",), "pip-not-pinned"),
         (("tf-nightly",), "pip-not-pinned"),
     ],
