@@ -22,7 +22,7 @@ from bench.images.ours import own_images, remove_own_images
 from bench.vocabulary import FailureKind
 from tests.dockerside import requires_docker
 
-pytestmark = requires_docker
+pytestmark = [requires_docker, pytest.mark.slow]  # seconds of real builds and transfers
 CANARY = "canary-5Yq2-value-of-a-secret"
 
 Builder = Callable[..., tuple[ImageFacts, BuildRecord]]

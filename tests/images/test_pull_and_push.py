@@ -19,7 +19,7 @@ from tests.dockerside import requires_docker
 from tests.registry import PASSWORD, PrivateRegistry, open_registry, private_registry
 
 __all__ = ["open_registry", "private_registry"]
-pytestmark = requires_docker
+pytestmark = [requires_docker, pytest.mark.slow]  # seconds of real builds and transfers
 NOWHERE = "sha256:" + "0" * 64
 
 
