@@ -55,6 +55,12 @@ def remove_image(*references: str, client: Any | None = None) -> None:
             _take_away(engine, image_id, repositories)
 
 
+def forget_name(reference: str, client: Any | None = None) -> None:
+    """Of an image that stays here by another name."""
+    with engine_of(client) as engine, docker_errors(f"remove the name {reference}", None):
+        _remove(engine, parse_reference(reference).exact)
+
+
 @contextmanager
 def engine_of(client: Any | None, **options: Any) -> Iterator[Any]:
     """The caller's client, or one of our own that is closed afterwards."""

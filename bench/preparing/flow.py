@@ -43,7 +43,12 @@ def prepare(scenario: Scenario, writer: RunWriter, progress: Progress, station: 
     logs = writer.folder / layout.PREPARE
     logs.mkdir(exist_ok=True)
     records = prepare_images(
-        scenario, logs, progress, before=writer.run.images, keep=lambda images: writer.update(images=images)
+        scenario,
+        logs,
+        progress,
+        station=station,
+        before=writer.run.images,
+        keep=lambda images: writer.update(images=images),
     )
     prepared = replace(prepared, images={name: record.facts for name, record in records.items()})
     for arm in arms:

@@ -14,7 +14,7 @@ from bench.dockerhost.labels import ARM, SCENARIO
 from bench.errors import ArmError, InputError
 from bench.events import Event, Progress
 from bench.images.build import build_image
-from bench.images.local import remove_image
+from bench.images.local import forget_name, remove_image
 from bench.images.pip_check import pip_check_spec, with_pip_check
 from bench.images.pull import pull_image
 from bench.images.push import push_image
@@ -22,6 +22,7 @@ from bench.model import Arm, Scenario
 from bench.plan.arms import arm_of
 from bench.plan.containers import built_tag
 from bench.preparing.bases import base_of, image_here, is_base
+from bench.preparing.station import NO_STATION, Station
 from bench.runtimes.containers import container_arms
 from bench.runtimes.once import run_once
 from bench.vocabulary import FailureKind, ImageAbsent
@@ -33,7 +34,13 @@ Keep = Callable[[Mapping[str, ImageRecord]], None]  # writes what is known so fa
 
 
 def prepare_images(
-    scenario: Scenario, logs: Path, progress: Progress, *, before: Mapping[str, ImageRecord], keep: Keep
+    scenario: Scenario,
+    logs: Path,
+    progress: Progress,
+    *,
+    station: Station = NO_STATION,
+    before: Mapping[str, ImageRecord],
+    keep: Keep,
 ) -> dict[str, ImageRecord]:
     """An image for every container arm; `before` has those of a run that goes on, which must be the same."""
     records: dict[str, ImageRecord] = {}
@@ -51,7 +58,7 @@ def prepare_images(
             records[arm.name] = _pulled(scenario, arm, progress)
         keep({**before, **records})
     if scenario.coldstart.image_absent is ImageAbsent.ONCE and scenario.registry:
-        records = _pull_again(scenario, records, bases, progress)
+        records = _pull_again(scenario, records, bases, station, progress)
     _require_same(before, records)
     keep(records)
     return records
@@ -145,7 +152,7 @@ def _pulled(scenario: Scenario, arm: Arm, progress: Progress) -> ImageRecord:
 
 
 def _pull_again(
-    scenario: Scenario, records: dict[str, ImageRecord], bases: set[str], progress: Progress
+    scenario: Scenario, records: dict[str, ImageRecord], bases: set[str], station: Station, progress: Progress
 ) -> dict[str, ImageRecord]:
     """Built images from their registry, with nothing of them left here.
 
@@ -165,8 +172,12 @@ def _pull_again(
         client.api.prune_builds(all=True)
     pulled = {}
     for name, record in pushed.items():
-        progress(Event("run", f"pulling {record.facts.reference}"))
-        facts, pull = pull_image(record.facts.reference, arm=name, progress=progress)
+        pulled_as = station.to_pull(record.facts.reference)
+        progress(Event("run", f"pulling {pulled_as}"))
+        facts, pull = pull_image(pulled_as, arm=name, progress=progress)
+        if pulled_as != record.facts.reference:  # the registry's own name brings no layer again, and is held to nothing
+            facts, _ = pull_image(record.facts.reference, arm=name, progress=progress)
+            forget_name(pulled_as)
         pulled[name] = replace(record, facts=facts, pull=pull)
     return {**records, **pulled}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bench.container import ImageRecord, Prepared
@@ -42,8 +43,9 @@ def renewed_image(
         record = _pushed(scenario, arm, prepared, writer.folder / layout.PREPARE, progress)
         look_inside(arm, record, writer, progress)
         _remove(scenario, arm, record)
-        yield record
-        _remove(scenario, arm, record)
+        pulled_as = station.to_pull(record.facts.reference)
+        yield replace(record, facts=replace(record.facts, reference=pulled_as))
+        _remove(scenario, arm, record, pulled_as)
     finally:
         station.wipe()
 
@@ -69,7 +71,7 @@ def launch_tag(scenario: Scenario, arm: Arm) -> str:
     return f"{built_tag(scenario, arm).rpartition(':')[0]}-launch:now"
 
 
-def _remove(scenario: Scenario, arm: Arm, record: ImageRecord) -> None:
-    remove_image(launch_tag(scenario, arm), record.facts.reference)
+def _remove(scenario: Scenario, arm: Arm, record: ImageRecord, *names: str) -> None:
+    remove_image(launch_tag(scenario, arm), record.facts.reference, *names)
     with closing(connect()) as client, docker_errors("remove the build cache", arm.name):
         client.api.prune_builds(all=True)

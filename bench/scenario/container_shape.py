@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bench.scenario.units import Date, Size, Text
+from bench.scenario.units import Bandwidth, Date, Size, Text
 from bench.vocabulary import ImageAbsent, Ipc, Network
 
 Words = Annotated[str, Field(strict=True, min_length=1)]
@@ -137,6 +137,9 @@ class ColdstartShape(Shape):
         default=ImageAbsent.NEVER,
         description="once: before the first launch the images are removed, the build cache too, and pulled; "
         "each: before every launch the arm's image is built from nothing, pushed, removed and pulled",
+    )
+    bandwidth: Bandwidth | None = Field(
+        default=None, description="of pulls from `registry: own`, all connections together; without it the loopback's"
     )
 
 

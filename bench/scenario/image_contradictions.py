@@ -43,6 +43,19 @@ def _coldstart(shape: ScenarioShape) -> Iterator[Problem]:
         if pulled:
             yield Problem(key=key, text="`each` is for arms that are built", got=", ".join(pulled),
                           repair="give them a `build`, or choose once")  # fmt: skip
+    if shape.coldstart.bandwidth is not None:
+        yield from _bandwidth(shape)
+
+
+def _bandwidth(shape: ScenarioShape) -> Iterator[Problem]:
+    """A registry of somebody else's is not ours to slow down."""
+    key: Key = ("coldstart", "bandwidth")
+    if shape.registry != OWN:
+        yield Problem(key=key, text="only what nimbench's own registry sends is held to a bandwidth", expected="own",
+                      got=shape.registry or "no registry", repair="add `registry: own`")  # fmt: skip
+    if shape.coldstart.image_absent is ImageAbsent.NEVER:
+        yield Problem(key=key, text="nothing is pulled that a bandwidth could hold", expected="once or each",
+                      got="coldstart.image_absent: never", repair="choose each, or remove the bandwidth")  # fmt: skip
 
 
 def _dose(shape: ScenarioShape) -> Iterator[Problem]:

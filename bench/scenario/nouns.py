@@ -31,7 +31,9 @@ def to_scenario(shape: ScenarioShape, name: str, folder: Path) -> model.Scenario
         host=to_host(shape.host),
         container=to_container(shape.container),
         registry=shape.registry,
-        coldstart=container.Coldstart(image_absent=shape.coldstart.image_absent),
+        coldstart=container.Coldstart(
+            image_absent=shape.coldstart.image_absent, bandwidth_bits_per_s=shape.coldstart.bandwidth
+        ),
         dose=_dose(shape),
         arms=tuple(_arm(arm_name, arm, shape, folder) for arm_name, arm in shape.arms.items()),
         load=_load(shape.load),

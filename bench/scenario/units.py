@@ -18,8 +18,11 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST_S = 30 * 24 * 3600.0
 _BYTES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LARGEST_BYTES = 1 << 50
+_FASTEST_BITS_PER_S = 1e12
 _SIZE = re.compile(r"(\d{1,9})([kmgtKMGT])")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h)")
+_BITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
+_RATE = re.compile(r"(\d+(?:\.\d+)?) ?(kbit|mbit|gbit)")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
@@ -57,6 +60,14 @@ def size_bytes(value: Any) -> int:
     if match and (size := int(match[1]) * _BYTES[match[2].lower()]) <= _LARGEST_BYTES:
         return size
     raise _wrong("wrong unit", "a whole number with its unit: k, m, g or t, e.g. 16g", "write 16g")
+
+
+def bits_per_s(value: Any) -> float:
+    """`100mbit`, `1gbit` in bits per second, powers of 1000 as networks are sold; no unit is refused."""
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match and 0 < (rate := float(match[1]) * _BITS[match[2]]) <= _FASTEST_BITS_PER_S:
+        return rate
+    raise _wrong("wrong unit", "a number with its unit: kbit, mbit or gbit (per second), e.g. 1gbit", "write 1gbit")
 
 
 def iso_date(value: Any) -> str:
@@ -124,6 +135,11 @@ Size = Annotated[
     int,
     BeforeValidator(size_bytes),
     WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["16g"]}),
+]
+Bandwidth = Annotated[
+    float,
+    BeforeValidator(bits_per_s),
+    WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["1gbit", "100mbit"]}),
 ]
 Date = Annotated[
     str,

@@ -32,6 +32,21 @@ def test_a_pull_before_each_launch_wants_a_registry_of_our_own():
     assert load_scenario("demo-docker", sets=EACH).coldstart.image_absent is ImageAbsent.EACH
 
 
+def test_only_pulls_from_a_registry_of_our_own_are_held_to_a_bandwidth():
+    limit = "coldstart.bandwidth=1gbit"
+    assert "nimbench's own registry" in refusal(limit, "registry=127.0.0.1:5000", "coldstart.image_absent=once")
+    assert "nothing is pulled" in refusal(limit, "registry=own")
+    for absent in ("once", "each"):
+        held = load_scenario("demo-docker", sets=["registry=own", f"coldstart.image_absent={absent}", limit])
+        assert held.coldstart.bandwidth_bits_per_s == 1e9
+    assert held.coldstart == load_scenario("demo-docker", sets=[*EACH, "coldstart.bandwidth=1000 mbit"]).coldstart
+
+
+@pytest.mark.parametrize("value", ["1", "1g", "0gbit", "-1gbit", "9999999gbit"])
+def test_a_bandwidth_has_its_unit(value):
+    assert "coldstart.bandwidth" in refusal(*EACH, f"coldstart.bandwidth={value}")
+
+
 def test_a_dose_names_arms_and_brings_its_images_anew():
     assert "is not an arm" in refusal(*EACH, "dose={series: [custom, stand-in, costum]}")
     assert "a push and a pull at every launch" in refusal(DOSE)
