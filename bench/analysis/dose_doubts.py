@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.dose_fit import LARGEST_INFLATION, LEAST_POINTS, straight
+from bench.analysis.metrics import BY_NAME
 from bench.conclusion import Dose, Slope, Split
 from bench.model import Dose as Asked
 
@@ -63,8 +64,8 @@ def _curves(doses: Sequence[Dose], slopes: Sequence[Slope], series: Sequence[str
         if bend and is_sure and abs(bend.value) > _LEAST_BEND * rise:
             side = "more" if bend.value > 0 else "less"
             texts.append(
-                f"{slope.metric} does not grow in a straight line: its middle lies {abs(bend.value):.2g} s off it, so "
-                f"the last gigabyte costs {side} than the first."
+                f"{BY_NAME[slope.metric].label} does not grow in a straight line: the middle of the series lies "
+                f"{abs(bend.value):.2g} s off it, so the last gigabyte costs {side} than the first."
             )
     return texts
 

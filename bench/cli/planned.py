@@ -139,7 +139,8 @@ def open_points(scenario: Scenario, arms: dict[str, dict[str, Any]]) -> list[str
     if built and scenario.coldstart.image_absent is ImageAbsent.EACH:
         points.append(
             "before each launch the arm's image is built from nothing, pushed, removed and pulled, and gone after it. "
-            "Docker's whole build cache goes each time, also that of other projects"
+            "Docker's whole build cache goes each time, also that of other projects. The estimate has 35 s a launch "
+            "for it, which a small image takes with 2 cores; with each gigabyte it takes longer"
         )
     elif built:
         points.append(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bench.model import Arm, PlannedLaunch, Scenario
 from bench.plan.arms import arm_of
+from bench.vocabulary import ImageAbsent
 
 # From the first process to steady answers:
 # with a small model on 2 cores for llamacpp and vllm, from published logs for nim.
 _START_S = {"llamacpp": 5.0, "vllm": 90.0, "nim": 300.0}
 _START_OTHER_S = 120.0
 _STOP_S = 1.0
+_RENEWED_S = 35.0  # to build, push, look into, remove and pull one image of 0.1 GB, with 2 cores
 _CALIBRATION_STAGE_S = 3.5  # once a run for each stage
 _BLOCK_S = 2.5  # the provisional report
 _RUN_S = 5.0  # looking at files, the last report
@@ -35,7 +37,8 @@ def _launch_s(scenario: Scenario, arm: Arm) -> float:
     load = scenario.load
     stages_s = sum(load.ramp_s + load.warmup_s + (stage.duration_s or 0.0) + _DRAIN_S for stage in load.stages)
     start_s = 0.0 if arm.url else _START_S.get(_starting_engine(scenario, arm), _START_OTHER_S) + _STOP_S
-    return start_s + load.rounds * stages_s + scenario.launches.cooldown_s
+    renewed_s = _RENEWED_S if scenario.coldstart.image_absent is ImageAbsent.EACH else 0.0
+    return start_s + renewed_s + load.rounds * stages_s + scenario.launches.cooldown_s
 
 
 def _starting_engine(scenario: Scenario, arm: Arm) -> str:

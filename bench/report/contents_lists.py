@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.inventory_diff import FACTS, FactDifference, InventoryDiff, PackageDifference, diff
-from bench.anatomy import Lint, PinFinding, Saving
+from bench.anatomy import ImageContents, Lint, PinFinding, Saving
 from bench.report import format as fmt
 from bench.report.contents_tables import GROUPS, Rate, looked_into
 from bench.report.subject import Subject
@@ -62,16 +62,36 @@ class Difference:
     more: int  # packages that are not shown
 
 
-def saving_tables(subject: Subject, rate: Rate) -> dict[str, tuple[SavingRow, ...]]:
-    """For each arm what to leave out, the largest first, and the sum where there are several."""
-    tables = {}
-    for arm, one in looked_into(subject).items():
-        savings = sorted(one.anatomy.savings, key=lambda saving: -saving.disk_bytes)[:10]
-        rows = [_saving(saving, rate) for saving in savings]
-        if len(savings) > 1:
-            rows.append(_sum(savings, rate))
-        tables[arm] = tuple(rows)
-    return tables
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """What to leave out, the largest first, and the sum where there are several."""
+
+    arms: tuple[str, ...]  # whose images hold the same things; the bytes on the wire are those of `arm`
+    arm: str
+    rows: tuple[SavingRow, ...]
+
+
+def saving_tables(subject: Subject, rate: Rate) -> tuple[Savings, ...]:
+    """One list for arms that could leave out the same files: images on one base repeat themselves."""
+    contents = looked_into(subject)
+    alike: dict[tuple[object, ...], list[str]] = {}
+    for arm, one in contents.items():
+        key = tuple((saving.what, saving.disk_bytes, saving.how, saving.paths) for saving in _largest(one))
+        alike.setdefault(key, []).append(arm)
+    return tuple(_savings(contents, arms, rate) for arms in alike.values())
+
+
+def _savings(contents: Mapping[str, ImageContents], arms: Sequence[str], rate: Rate) -> Savings:
+    of = next((arm for arm in arms if not contents[arm].anatomy.wire_is_estimate), arms[0])
+    savings = _largest(contents[of])
+    rows = [_saving(saving, rate) for saving in savings]
+    if len(savings) > 1:
+        rows.append(_sum(savings, rate))
+    return Savings(tuple(arms), of, tuple(rows))
+
+
+def _largest(one: ImageContents) -> list[Saving]:
+    return sorted(one.anatomy.savings, key=lambda saving: -saving.disk_bytes)[:10]
 
 
 def _saving(saving: Saving, rate: Rate) -> SavingRow:

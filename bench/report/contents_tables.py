@@ -123,8 +123,13 @@ def _column(subject: Subject, one: ImageContents, total: Totals) -> dict[str, st
         "owned by no package": f"{fmt.number(inventory.unowned_files, 0)} files, {_bytes(inventory.unowned_bytes)}",
         "pip check, from the metadata": inventory.pip_check or "no Python packages",
         "platform": anatomy.platform,
-        "taken apart": f"{fmt.duration(anatomy.wall_s)}, from {anatomy.source or fmt.UNKNOWN}",
+        "taken apart": f"{fmt.duration(anatomy.wall_s)}, from {_source(anatomy.source)}",
     }  # fmt: skip
+
+
+def _source(source: str) -> str:
+    """A registry's address with its digest would widen the table; images/*.json has it."""
+    return "its registry" if source.startswith(("http://", "https://")) else source or fmt.UNKNOWN
 
 
 def still_pulled(subject: Subject) -> tuple[Fact, ...]:

@@ -12,18 +12,26 @@ _NONE = "none"
 
 def image_facts(subject: Subject) -> tuple[Fact, ...]:
     """Every image side by side; a fact that no image has is left out."""
-    images = subject.run.images
-    columns = [_column(subject, arm.name, images.get(arm.name)) for arm in subject.arms]
+    columns = [_column(subject, arm.name, *_record(subject, arm.name)) for arm in subject.arms]
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [(name, tuple(fmt.safe_text(column.get(name, _NONE), 400) for column in columns)) for name in names]
     return tuple(Fact(name, texts, len(set(texts)) > 1) for name, texts in rows if set(texts) - {_NONE, fmt.UNKNOWN})
 
 
-def _column(subject: Subject, arm: str, record: ImageRecord | None) -> dict[str, str]:
+def _record(subject: Subject, arm: str) -> tuple[ImageRecord | None, str]:
+    """The run's image of this arm; where every launch has one of its own, that of the last one that counts."""
+    own = [one.launch for one in subject.kept_of(arm) if one.launch.image]
+    if own:
+        return own[-1].image, f"of launch {own[-1].index}: each launch has its own"
+    return subject.run.images.get(arm), ""
+
+
+def _column(subject: Subject, arm: str, record: ImageRecord | None, which: str) -> dict[str, str]:
     column: dict[str, str] = {}
     if record is not None:
         facts = record.facts
-        column = {
+        column = {"which": which} if which else {}
+        column |= {
             "reference": facts.reference, "digest": facts.digest or fmt.UNKNOWN, "id on this host": facts.id,
             "base": (record.build.base if record.build else None) or _NONE, "created": facts.created_utc or fmt.UNKNOWN,
             "size on disk": fmt.quantity(facts.disk_bytes, "bytes"),

@@ -16,7 +16,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 def render(subject: Subject) -> str:
     """The whole text."""
-    sections = (_top, _audit, _comparisons, _inside, _images, _dose, _launches, _findings, _definitions)
+    sections = (_top, _dose, _audit, _comparisons, _inside, _images, _launches, _findings, _definitions)
     return "\n".join(line for section in sections for line in section(subject)) + "\n"
 
 
@@ -67,11 +67,12 @@ def _inside(subject: Subject) -> list[str]:
         lines += [f"| {' | '.join(cells)} |", f"|{'---|' * len(cells)}"]
         lines += [f"| {' | '.join((escaped(fact.name), *map(escaped, fact.texts)))} |" for fact in facts]
         lines.append("")
-    for arm, rows in section["savings"].items():
-        lines += [f"What {escaped(arm, 60)} could leave out (download at {section['rate'].bandwidth}):", ""]
+    for one in section["savings"]:
+        arms = ", ".join(escaped(arm, 60) for arm in one.arms)
+        lines += [f"What {arms} could leave out (download at {section['rate'].bandwidth}):", ""]
         lines += [
             f"- {escaped(row.what)}: {row.disk} on disk, {row.wire} compressed, {row.download}. {escaped(row.how)}"
-            for row in rows
+            for row in one.rows
         ] or ["- nothing found"]
         lines.append("")
     return lines

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench.analysis import summarise
+from bench.container import Coldstart
 from bench.model import Stage
 from bench.record import Failure, Stamp
-from bench.vocabulary import FailureKind, LaunchStatus, Mark, Replication, RunStatus, Severity
+from bench.vocabulary import FailureKind, ImageAbsent, LaunchStatus, Mark, Replication, RunStatus, Severity
 from tests.synthetic import Fake, make_run
 
 A, B = Fake(), Fake(args=("--parallel", "4"))
@@ -280,3 +281,12 @@ def test_every_check_is_in_a_table():
             if callable(value) and getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
         }  # fmt: skip
         assert defined - listed <= {"tokens_per_s_by_little"}, Path(module.__file__).name
+
+
+def test_digests_may_differ_only_where_each_launch_has_an_image_of_its_own(clean):
+    launches = tuple(with_launch(digests={"image": f"sha256:{place}"})(one) for place, one in enumerate(clean.launches))
+    others = dataclasses.replace(clean, launches=launches)
+    assert {one.arm for one in found(others, "digests-changed")} == {"a", "b"}
+    scenario = dataclasses.replace(others.run.scenario, coldstart=Coldstart(image_absent=ImageAbsent.EACH))
+    run = dataclasses.replace(others.run, scenario=scenario)
+    assert found(dataclasses.replace(others, run=run), "digests-changed") == []

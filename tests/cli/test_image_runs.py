@@ -17,6 +17,7 @@ from tests.dockerside import requires_docker
 
 pytestmark = [requires_docker, pytest.mark.slow, pytest.mark.timeout(1200)]
 SHORT = ("launches.blocks=1", "launches.burn_in=0", "load.stages=[{concurrency: 1, duration: 1s}]")
+HELD_BITS_PER_S = 400e6
 PULLED = (Mark.PULL_START, Mark.LAYERS_DOWNLOADED, Mark.IMAGE_READY, Mark.READY)
 
 
@@ -24,7 +25,8 @@ PULLED = (Mark.PULL_START, Mark.LAYERS_DOWNLOADED, Mark.IMAGE_READY, Mark.READY)
 def brought(tmp_path_factory):
     """A run of one block: its command, its folder, and Docker's images before it and after."""
     results = tmp_path_factory.mktemp("each")
-    sets = (*SHORT, f"launches.port_base={free_port_pair()}", "registry=own", "coldstart.image_absent=each")
+    held = (f"coldstart.bandwidth={HELD_BITS_PER_S / 1e6:.0f}mbit", "coldstart.image_absent=each", "registry=own")
+    sets = (*SHORT, f"launches.port_base={free_port_pair()}", *held)
     words = [word for one in sets for word in ("--set", one)]
     before = images_here()
     done = subprocess.run(
@@ -56,6 +58,14 @@ def test_each_launch_pulls_layers_that_were_not_here(brought):
         assert at_s == sorted(at_s)
         assert one.launch.image.build.wall_s > 0
         assert one.launch.image.push.wall_s > 0
+
+
+def test_no_pull_is_faster_than_the_bandwidth_that_it_is_held_to(brought):
+    for one in load_run(brought[0]).launches:
+        pull = one.launch.image.pull
+        came = sum(layer.bytes for layer in pull.layers if not layer.already_present)
+        assert came > 1_000_000
+        assert pull.downloaded_s >= 0.95 * came * 8 / HELD_BITS_PER_S, one.launch.arm  # it began before the first line
 
 
 def test_the_summary_has_what_building_pushing_and_pulling_took(brought):

@@ -112,7 +112,8 @@ def test_seconds_saved_are_at_the_bandwidth_that_is_named():
     subject = two()
     rate = contents_tables.rate_of(subject)
     assert rate.bandwidth == "1\u00a0Gbit/s" and rate.bandwidth_from.startswith("assumed")
-    rows = contents_lists.saving_tables(subject, rate)["custom"]
+    (alike,) = contents_lists.saving_tables(subject, rate)
+    rows = alike.rows
     assert rows[0].download == "1.36\u00a0s"  # 170 MB x 8 / 1e9
     assert rows[-1].what == "all of them" and rows[-1].download == "1.85\u00a0s"  # 231 MB
     assert rows[0].unpack == "not known", "no pull of these images was timed"
@@ -120,7 +121,8 @@ def test_seconds_saved_are_at_the_bandwidth_that_is_named():
     slow = with_images(subject.data.contents, scenario=stated)
     rate = contents_tables.rate_of(slow)
     assert (rate.bandwidth, rate.bandwidth_from) == ("200\u00a0Mbit/s", "the scenario's own")
-    assert contents_lists.saving_tables(slow, rate)["custom"][0].download == "6.80\u00a0s"
+    (alike,) = contents_lists.saving_tables(slow, rate)
+    assert alike.rows[0].download == "6.80\u00a0s"
 
 
 def test_seconds_of_unpacking_come_from_a_pull_of_this_run():
@@ -212,3 +214,12 @@ def test_an_image_of_nothing_is_shown():
 def test_the_text_report_has_the_totals():
     text = markdown(two())
     assert "## What is in the image?" in text and "| compressed | 2.33" in text
+
+
+def test_images_that_could_leave_out_the_same_files_share_one_list():
+    one = rich("one")
+    (alike,) = contents.section(with_images({"stand-in": one, "custom": rich("other")}))["savings"]
+    assert alike.arms == ("stand-in", "custom") and len(alike.rows) > 1
+    fewer = dataclasses.replace(one, anatomy=dataclasses.replace(one.anatomy, savings=one.anatomy.savings[:1]))
+    apart = contents.section(with_images({"stand-in": one, "custom": fewer}))["savings"]
+    assert [(each.arms, len(each.rows)) for each in apart] == [(("stand-in",), 3), (("custom",), 1)]

@@ -1,6 +1,7 @@
 """The section on the dose: the sentence, the tables, the charts, and nothing of it where no dose was asked for."""
 
 import dataclasses
+import html
 
 import pytest
 
@@ -100,3 +101,8 @@ def test_dose_without_a_single_pull_is_a_question_with_its_reason():
     assert "not known" in found.sentence and found.tables == ()
     html = page.render(asked)
     assert 'id="dose"' in html and "<script>alert" not in html
+
+
+def test_what_a_gigabyte_costs_stands_with_the_verdict(subject, section):
+    verdict = html.unescape(page.render(subject).partition("</section>")[0])
+    assert section.sentence in verdict and section.setting in verdict

@@ -134,3 +134,17 @@ def test_broken_packages_of_a_built_image_are_a_finding(subject):
     data = dataclasses.replace(run, run=dataclasses.replace(run.run, images={"custom": broken}))
     (finding,) = [one for one in subjects.subject_of(data).findings if one.id == "packages-broken"]
     assert "1 broken requirement:" in finding.text and "torch 2 requires numpy" in finding.text
+
+
+def test_image_of_the_last_launch_stands_for_the_others_where_each_has_its_own(subject):
+    run = dataclasses.replace(subject.run, images={})
+    launches = tuple(
+        dataclasses.replace(one, launch=dataclasses.replace(one.launch, image=subject.run.images[one.launch.arm]))
+        for one in subject.data.launches
+    )
+    data = dataclasses.replace(subject.data, run=run, launches=launches)
+    each = dataclasses.replace(subject, data=data)
+    last = {one.launch.arm: one.launch.index for one in each.kept}
+    wanted = tuple(f"of launch {last[arm]}: each launch has its own" for arm in ("stand-in", "custom"))
+    assert fact(each, "which") == wanted
+    assert fact(each, "digest") == ("sha256:stand-in-digest", "sha256:custom-digest")
