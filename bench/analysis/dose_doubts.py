@@ -20,6 +20,7 @@ def doubts(asked: Asked, doses: Sequence[Dose], slopes: Sequence[Slope], splits:
         *_blocks(slopes),
         *_curves(doses, slopes, asked.series),
         *_compressible(doses, asked.series),
+        *_files(doses, asked, splits),
         *([] if splits or not slopes else [_NOT_APART]),
     )
 
@@ -78,4 +79,22 @@ def _compressible(doses: Sequence[Dose], series: Sequence[str]) -> list[str]:
     return [
         f"A gigabyte of the series on the disk is {fit[1]:.2f} GB on the wire: slopes per gigabyte on the disk hold "
         "for such bytes only."
+    ]
+
+
+def _files(doses: Sequence[Dose], asked: Asked, splits: Sequence[Split]) -> list[str]:
+    """A line through layers of one file each foretells too little of an image that has thousands."""
+    per_files = next((split.s_per_1000_files for split in splits if split.metric == "pull_s"), None)
+    if per_files is None or per_files.ci95 is None or per_files.ci95[0] <= 0:
+        return []
+    files = {dose.arm: dose.files for dose in doses if dose.files is not None}
+    most = max((files[arm] for arm in asked.series if arm in files), default=0.0)
+    more = [arm for arm in asked.predict if files.get(arm, 0.0) > most]
+    if not more:
+        return []
+    low, high = per_files.ci95
+    return [
+        f"Files cost time beside their bytes: 1,000 of them add {per_files.value:.2g} s to a pull (95 % interval "
+        f"[{low:.2g}, {high:.2g}] s). The series has at most {most:,.0f} in what is pulled, so its line foretells too "
+        f"little for {', '.join(more)}."
     ]

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.analysis import dose, dose_fit, summarise, to_json
+from bench.analysis import dose, dose_doubts, dose_fit, summarise, to_json
 from bench.analysis.dose_prediction import line_of
 from bench.analysis.dose_rows import DoseRow, dose_rows
 from bench.analysis.numbers import Numbers
+from bench.conclusion import Dose as Dosed
+from bench.conclusion import Estimated, Split
 from bench.model import Dose
 from bench.store.reader import LaunchData
 from tests import dosed
@@ -216,3 +218,20 @@ def test_summary_json_holds_the_dose_plain():
     document = to_json(summarise(dosed.dosed_run(blocks=1)))["dose"]
     assert {slope["metric"] for slope in document["slopes"]} == set(dose.PER)
     assert document["bandwidth_bits_per_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("ci95", "files", "is_said"),
+    [((0.4, 1.1), 16_000.0, True), ((-0.1, 1.5), 16_000.0, False), ((0.4, 1.1), 1.0, False)],
+)
+def test_images_of_many_files_are_named_where_files_surely_cost_time(ci95, files, is_said):
+    doses = [Dosed(arm=arm, wire_bytes=1e9, disk_bytes=1e9, files=1.0, layers=1.0) for arm in DOSE.series]
+    doses.append(Dosed(arm="as-written", wire_bytes=1e9, disk_bytes=1e9, files=files, layers=1.0))
+    per_gb = Estimated(value=5.0, ci95=(4.0, 6.0), n=3)
+    split = Split(
+        metric="pull_s", arms=DOSE.series, s_per_wire_gb=per_gb, s_per_disk_gb=per_gb,
+        s_per_1000_files=Estimated(value=0.72, ci95=ci95, n=3),
+    )  # fmt: skip
+    said = [text for text in dose_doubts.doubts(DOSE, doses, [], [split]) if text.startswith("Files cost time")]
+    assert bool(said) is is_said
+    assert all("as-written" in text and "0.72 s" in text for text in said)
