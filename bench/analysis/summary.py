@@ -11,6 +11,7 @@ from bench.analysis import checks, decision, stats
 from bench.analysis.compare import LEAST_CONSTANT
 from bench.analysis.comparisons import compare_all
 from bench.analysis.dose import respond
+from bench.analysis.dose_decision import priced
 from bench.analysis.numbers import Cell, Numbers
 from bench.conclusion import ArmSummary, Comparison, Decision, Summary, Value
 from bench.vocabulary import Kind, Role, RunStatus, Verdict
@@ -29,6 +30,8 @@ def summarise(data: RunData) -> Summary:
     comparisons = compare_all(numbers, withhold)
     aa = same_against_same(comparisons) if numbers.is_aa else None
     recorded = (*run.findings, *(finding for one in data.launches for finding in one.launch.findings))
+    dose = respond(numbers)
+    settled = None if withhold else priced(dose)
     return Summary(
         schema=SCHEMA,
         nimbench_version=run.nimbench_version,
@@ -47,8 +50,8 @@ def summarise(data: RunData) -> Summary:
         },
         comparisons=comparisons,
         findings=(*recorded, *checks.check(numbers, comparisons)),
-        decision=decision.decide(numbers, comparisons, aa=aa, withhold=withhold),
-        dose=respond(numbers),
+        decision=settled or decision.decide(numbers, comparisons, aa=aa, withhold=withhold),
+        dose=dose,
     )
 
 

@@ -43,7 +43,7 @@ def dose_section(subject: Subject) -> DoseSection | None:
     tables = (_slopes(found), _predictions(found), _packings(found), _break_even(found), _splits(found), _doses(found))
     return DoseSection(
         sentence=sentence(found),
-        setting=_setting(found),
+        setting=setting(found),
         doubts=tuple(fmt.safe_text(text, 600) for text in found.doubts),
         tables=tuple(table for table in tables if table.rows),
     )
@@ -64,7 +64,8 @@ def sentence(found: DoseResponse) -> str:
     return f"{text}."
 
 
-def _setting(found: DoseResponse) -> str:
+def setting(found: DoseResponse) -> str:
+    """Over what the bytes came."""
     limit = found.bandwidth_bits_per_s
     if limit is None:
         return "The registry stood on this host's loopback, held to no bandwidth: what a network takes comes on top."

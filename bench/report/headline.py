@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from bench.analysis.doubts import DIRECTED
+from bench.report import dose
 from bench.report import format as fmt
 from bench.report.comparisons import effect_texts, margin_text, mde_text, pairs_text, place
 from bench.report.glossary import label
@@ -19,7 +20,7 @@ _ENOUGH = 10  # blocks: at 3 % noise between launches they show a difference of 
 class Headline:
     """What stands on top of the page."""
 
-    css: str  # void | provisional | aa | choice | equal | unknown
+    css: str  # void | provisional | aa | dose | choice | equal | unknown
     word: str
     sentence: str
     interval: str
@@ -30,6 +31,11 @@ class Headline:
 def headline(subject: Subject) -> Headline:
     """The state of the run and what to do about it."""
     css, word = _state(subject)
+    if css == "dose" and subject.summary.dose:
+        return Headline(
+            css, word, dose.sentence(subject.summary.dose), dose.setting(subject.summary.dose),
+            "Multiply: what each image could leave out, and what that saves, stands under “What is in the image?”.",
+        )  # fmt: skip
     text, command = next_step(subject, css)
     sentence = fmt.safe_text(subject.summary.decision.sentence, 600)
     if css == "void":
@@ -46,6 +52,8 @@ def _state(subject: Subject) -> tuple[str, str]:
         return "void", "Void"
     if summary.provisional:
         return "provisional", "Provisional"
+    if summary.dose is not None and summary.dose.slopes:
+        return "dose", "Dose and response"
     if summary.aa is not None:
         return "aa", "A/A: the same arm twice"
     if decision.state == "one" and decision.arms:

@@ -44,12 +44,13 @@ def _environment() -> jinja2.Environment:
 
 def context(subject: Subject) -> dict[str, Any]:
     """Everything that the template names."""
-    run, summary = subject.run, subject.summary
+    run, summary, top = subject.run, subject.summary, headline(subject)
     return {
         "run": run, "scenario": subject.scenario, "summary": summary, "arms": subject.arms,
-        "colour": subject.colour, "headline": headline(subject), "notices": notices(subject),
+        "colour": subject.colour, "headline": top, "notices": notices(subject),
         "banner": banner(subject), "missing": subject.data.missing, "counted": len(subject.kept),
-        "drawing": comparisons.primary_drawing(subject), "groups": comparisons.groups(subject),
+        "drawing": None if top.css == "dose" else comparisons.primary_drawing(subject),
+        "groups": comparisons.groups(subject),
         "charts": chart_groups(subject), "audit": audit_table(subject),
         "image_facts": images.image_facts(subject), "prepared_facts": images.prepared_facts(subject),
         "inside": contents.section(subject),

@@ -235,3 +235,12 @@ def test_images_of_many_files_are_named_where_files_surely_cost_time(ci95, files
     said = [text for text in dose_doubts.doubts(DOSE, doses, [], [split]) if text.startswith("Files cost time")]
     assert bool(said) is is_said
     assert all("as-written" in text and "0.72 s" in text for text in said)
+
+
+def test_no_arm_of_a_dose_is_chosen_and_the_price_is_the_answer(noisy_run):
+    made = summarise(noisy_run).decision
+    assert (made.arms, made.state, made.side) == ((), "unknown", "none")
+    assert (
+        made.sentence.startswith("Pull to first token: ") and "for each gigabyte on the disk (95 % CI" in made.sentence
+    )
+    assert len(made.because) == len(dose.PER) - 1
