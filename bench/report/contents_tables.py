@@ -94,12 +94,26 @@ def rate_of(subject: Subject) -> Rate:
 def total_facts(subject: Subject) -> tuple[Fact, ...]:
     """Sizes, sharing, waste, pins, age and user; an arm a column."""
     contents = looked_into(subject)
-    columns = [_column(subject, one, totals(contents, arm)) for arm, one in contents.items()]
+    columns = [
+        _column(subject, one, totals(contents, arm), _grade(subject, contents, arm)) for arm, one in contents.items()
+    ]
     names = dict.fromkeys(name for column in columns for name in column)
     return tuple(Fact(name, tuple(fmt.safe_text(c.get(name, _NONE)) for c in columns)) for name in names)
 
 
-def _column(subject: Subject, one: ImageContents, total: Totals) -> dict[str, str]:
+def _grade(subject: Subject, contents: Mapping[str, ImageContents], name: str) -> str:
+    """Of the arm's own files; where it is built on another arm's image, that one's beside it."""
+    lint = contents[name].lint
+    if lint is None:
+        return "not built here"
+    build = next(arm for arm in subject.arms if arm.name == name).build
+    below = contents.get(build.base_arm) if build and build.base_arm else None
+    return (
+        f"{lint.grade}, on {build.base_arm} with {below.lint.grade}" if build and below and below.lint else lint.grade
+    )
+
+
+def _column(subject: Subject, one: ImageContents, total: Totals, grade: str) -> dict[str, str]:
     anatomy, inventory = one.anatomy, one.inventory
     age = age_days(inventory.base_created_utc, subject.run.created_utc)
     return {
@@ -114,7 +128,7 @@ def _column(subject: Subject, one: ImageContents, total: Totals) -> dict[str, st
         "files that a container sees": f"{fmt.number(anatomy.visible_files, 0)}, {_bytes(anatomy.visible_bytes)}",
         "efficiency, as dive counts it": fmt.quantity(anatomy.efficiency_ratio, "ratio", decimals=2),
         "written more than once, or deleted": _bytes(anatomy.wasted_bytes),
-        "grade of its pins": one.lint.grade if one.lint else "not built here",
+        "grade of its pins": grade,
         "user": inventory.user or "root",
         "age of the base": "not dated" if age is None else f"{fmt.number(age, 0)} days",
         "operating system": inventory.os or fmt.UNKNOWN,

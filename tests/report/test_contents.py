@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from bench.anatomy import ImageContents, Inventory, Lint, Package, PinFinding, Saving
-from bench.container import Coldstart, LayerTimes
+from bench.container import Build, Coldstart, LayerTimes
 from bench.report import contents, contents_charts, contents_lists, contents_tables
 from bench.report.markdown import render as markdown
 from bench.report.page import render
@@ -223,3 +223,13 @@ def test_images_that_could_leave_out_the_same_files_share_one_list():
     fewer = dataclasses.replace(one, anatomy=dataclasses.replace(one.anatomy, savings=one.anatomy.savings[:1]))
     apart = contents.section(with_images({"stand-in": one, "custom": fewer}))["savings"]
     assert [(each.arms, len(each.rows)) for each in apart] == [(("stand-in",), 3), (("custom",), 1)]
+
+
+def test_grade_of_an_image_built_on_another_arms_names_the_grade_below_it():
+    subject = with_images({"stand-in": rich("a", grade="A"), "custom": rich("b", grade="E")})
+    arms = tuple(
+        dataclasses.replace(arm, build=Build(context="x", base_arm="custom")) if arm.name == "stand-in" else arm
+        for arm in subject.scenario.arms
+    )
+    on_other = with_images(subject.data.contents, scenario=dataclasses.replace(subject.scenario, arms=arms))
+    assert texts(contents_tables.total_facts(on_other), "grade of its pins") == ("A, on custom with E", "E")

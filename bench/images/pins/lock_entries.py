@@ -10,7 +10,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from bench.images.pins.specifier import FULL_COMMIT, Asked, Source, is_early, read_requirement
+from bench.images.pins.specifier import FULL_COMMIT, Asked, Source, is_early, is_nightly, read_requirement
 
 Table = Mapping[str, Any]
 _OF_THE_BUILD = {"path", "directory", "editable", "virtual", "file"}
@@ -79,7 +79,13 @@ def _asked(entry: Table, source: Source, *, exact: bool, hashed: bool) -> Asked:
     name, version = str(entry.get("name", "?")), str(entry.get("version", ""))
     text = f"{name} {version}".strip()
     return Asked(
-        text=text, source=source, name=canonicalize_name(name), exact=exact, hashed=hashed, prerelease=is_early(version)
+        text=text,
+        source=source,
+        name=canonicalize_name(name),
+        exact=exact,
+        hashed=hashed,
+        prerelease=is_early(version),
+        nightly=is_nightly(version),
     )
 
 

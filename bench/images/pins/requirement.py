@@ -8,7 +8,8 @@ pip-no-hash      an exact version whose file is not checked. pip takes hashes fr
                  version on a command line always has this finding; nothing pins its dependencies there either.
 git-not-pinned   a repository at anything but a full commit.
 url-no-checksum  an archive by URL without `#sha256=…` behind it or --hash beside it.
-nightly          an index of nightly builds, --pre, or a version or name that is a pre-release.
+nightly          an index of nightly builds, --pre, or a version or name that is a pre-release; but an alpha, beta or
+                 candidate with an exact version and a hash is held like any release: some projects make no other.
 unreadable       a word that a variable decides; costs nothing.
 """
 
@@ -58,7 +59,9 @@ def findings_about(
         _no_hash([] if hashes_required else [one for one in of_index if one not in unpinned], said),
         _moving([one for one in asked if one.source is Source.REPOSITORY and not one.exact]),
         _unchecked([one for one in asked if one.source is Source.URL and not one.exact], said),
-        _nightly(asked, said),
+        _nightly(
+            [one for one in asked if not (one.exact and (one.hashed or hashes_required) and not one.nightly)], said
+        ),
         _unreadable([one for one in asked if one.source is Source.UNKNOWN]),
     ]
     return [

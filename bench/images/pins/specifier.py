@@ -52,6 +52,7 @@ class Asked:
     exact: bool = False  # the same thing at every build: version, commit or checksum
     hashed: bool = False  # the bytes are checked
     prerelease: bool = False  # names an alpha, beta, candidate or nightly build
+    nightly: bool = False  # names a nightly build: such are taken away again
     variable: bool = False  # only a variable away from being known
 
 
@@ -100,9 +101,13 @@ def _of_index(text: str, hashed: bool) -> Asked:
     except InvalidRequirement:
         return Asked(text=text, source=Source.UNKNOWN, variable=variable)
     name = canonicalize_name(asked.name)
-    prerelease = _asks_prerelease(asked.specifier) or bool(_NIGHTLY_NAME.search(name))
-    exact = is_exact(asked.specifier)
-    return Asked(text=text, source=Source.INDEX, name=name, exact=exact, hashed=hashed, prerelease=prerelease)
+    nightly = bool(_NIGHTLY_NAME.search(name)) or any(
+        part.operator in _ADMITTING and is_nightly(part.version) for part in asked.specifier
+    )
+    return Asked(
+        text=text, source=Source.INDEX, name=name, exact=is_exact(asked.specifier), hashed=hashed,
+        prerelease=nightly or _asks_prerelease(asked.specifier), nightly=nightly,
+    )  # fmt: skip
 
 
 def is_exact(specifier: SpecifierSet) -> bool:
@@ -117,6 +122,11 @@ def _asks_prerelease(specifier: SpecifierSet) -> bool:
 def is_early(version: str) -> bool:
     """Whether it is an alpha, a beta, a candidate or a nightly build."""
     return _is_version(version) and Version(version).is_prerelease
+
+
+def is_nightly(version: str) -> bool:
+    """Whether it is one of a day or a commit: `2.10.0.dev20251120`."""
+    return _is_version(version) and Version(version).is_devrelease
 
 
 def _is_version(text: str) -> bool:

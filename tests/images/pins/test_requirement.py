@@ -120,8 +120,18 @@ def test_nightly_builds_are_told_beside_what_else_is_open(words: tuple[str, ...]
     assert rules(*words) == [rule, "nightly"]
 
 
+@pytest.mark.parametrize(("version", "found"), [("0.66b2", []), ("5.0.0rc1", []), ("2.10.0.dev20251120", ["nightly"])])
+def test_a_beta_whose_file_is_checked_is_held_like_a_release_and_a_nightly_build_is_not(
+    version: str, found: list[str]
+) -> None:
+    assert rules(f"a=={version}", f"--hash=sha256:{'0' * 64}") == found
+    assert rules(f"a=={version}") == ["pip-no-hash", "nightly"]
+    assert rules(f"a>={version}", f"--hash=sha256:{'0' * 64}") == ["pip-not-pinned", "nightly"]
+
+
 def test_a_bound_below_a_release_asks_for_no_pre_release() -> None:
     assert rules("a<2.0a0") == ["pip-not-pinned"]
+    assert rules("a<2.0.dev0") == ["pip-not-pinned"]
     assert rules("a==1.0.post1") == ["pip-no-hash"]
 
 
