@@ -63,7 +63,7 @@ def test_each_launch_pulls_layers_that_were_not_here(brought):
 def test_no_pull_is_faster_than_the_bandwidth_that_it_is_held_to(brought):
     for one in load_run(brought[0]).launches:
         pull = one.launch.image.pull
-        came = sum(layer.bytes for layer in pull.layers if not layer.already_present)
+        came = sum(layer.bytes or 0 for layer in pull.layers if not layer.already_present)  # tiny ones have no size
         assert came > 1_000_000
         assert pull.downloaded_s >= 0.95 * came * 8 / HELD_BITS_PER_S, one.launch.arm  # it began before the first line
 
