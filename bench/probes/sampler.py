@@ -28,6 +28,7 @@ from bench.store.tables import TELEMETRY
 from bench.wire.request import get_once
 
 FLUSH_S = 5.0  # what a kill of the sampler may cost
+MOST_CPU_RATIO = 0.05  # of one core, for each source: what costs more is asked less often, or it would load the server
 _PR_SET_PDEATHSIG = 1
 
 
@@ -51,6 +52,7 @@ class SamplerReport:
     samples: dict[str, int] = field(default_factory=dict)  # source -> samples taken
     failed: dict[str, int] = field(default_factory=dict)  # source -> samples that failed
     last_error: dict[str, str] = field(default_factory=dict)
+    largest_gap_s: dict[str, float] = field(default_factory=dict)  # source -> between two good samples
     dropped_lines: int = 0  # of the engine's exposition, over all samples
     cpu_s: float | None = None  # the sampler's own, user + system
 
@@ -120,14 +122,21 @@ def _repeat(
     stream: _Stream,
 ) -> None:
     due_ns = now_ns()
+    before_ns: int | None = None
     while not stop.is_set():
+        at_ns, cpu_s = now_ns(), time.thread_time()
         try:
             stream.add(take())
             report.samples[source] = report.samples.get(source, 0) + 1
+            if before_ns is not None:
+                gap_s = (at_ns - before_ns) / NS_PER_S
+                report.largest_gap_s[source] = max(report.largest_gap_s.get(source, 0.0), gap_s)
+            before_ns = at_ns
         except Exception as error:  # noqa: BLE001 - one bad sample is counted and reported, the series goes on
             report.failed[source] = report.failed.get(source, 0) + 1
             report.last_error[source] = f"{type(error).__name__}: {error}"[:500]
-        due_ns = max(due_ns + int(interval_s * NS_PER_S), now_ns())  # a late sample is not made up for by a burst
+        pause_s = max(interval_s, (time.thread_time() - cpu_s) / MOST_CPU_RATIO)
+        due_ns = max(due_ns + int(pause_s * NS_PER_S), now_ns())  # a late sample is not made up for by a burst
         stop.wait((due_ns - now_ns()) / NS_PER_S)
 
 
