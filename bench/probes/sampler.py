@@ -15,13 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 
 import pyarrow as pa
 
 from bench.clock import NS_PER_S, now_ns, since_s
+from bench.probes.gpu import SLOW_S, GpuSampler
 from bench.probes.host import HostSampler, Row
 from bench.probes.server import parse_exposition
 from bench.store.tables import TELEMETRY
@@ -43,6 +44,16 @@ class SamplerSpec:
     metrics_url: str | None
     metric_names: Mapping[str, str]
     out: str
+    gpu_uuids: tuple[str, ...] = ()  # sampled by a process of their own: see `of_gpus`
+    gpu_interval_s: float = 0.1
+
+    def without_gpus(self) -> SamplerSpec:
+        """What the first process samples."""
+        return replace(self, gpu_uuids=())
+
+    def of_gpus(self) -> SamplerSpec:
+        """What the second one samples: nothing but GPUs, so that neither a scan of /proc nor a parser delays them."""
+        return replace(self, server_pids=(), metrics_url=None, out=f"{self.out}.gpu")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +66,10 @@ class SamplerReport:
     largest_gap_s: dict[str, float] = field(default_factory=dict)  # source -> between two good samples
     dropped_lines: int = 0  # of the engine's exposition, over all samples
     cpu_s: float | None = None  # the sampler's own, user + system
+    gpu_cpu_s: float | None = None  # of the process that samples GPUs; None without one
+    gpu_absent: dict[str, dict[str, str]] = field(default_factory=dict)  # UUID -> metric -> why this card has it not
+    gpu_failed: dict[str, dict[str, int]] = field(default_factory=dict)  # UUID -> metric -> reads that failed
+    gpu_lost: dict[str, str] = field(default_factory=dict)  # UUID -> why nothing could be asked of it any more
 
 
 class _Stream:
@@ -95,14 +110,10 @@ class _Stream:
 def sample_until(stop: threading.Event, spec: SamplerSpec) -> SamplerReport:
     """Sample every interval until `stop`; each source in a thread, so that an engine that hangs stops no other rows."""
     report, stream = SamplerReport(), _Stream(spec)
-    host = HostSampler(spec.server_pids, spec.client_pid)
-    sources: dict[str, Callable[[], Iterable[Row]]] = {"host": host.sample}
-    if spec.metrics_url:
-        url = spec.metrics_url
-        sources["engine"] = lambda: _sample_engine(url, spec, report)
+    sources = _of_gpus(spec, report) if spec.gpu_uuids else _of_host(spec, report)
     threads = [
-        threading.Thread(target=_repeat, args=(name, take, stop, spec.interval_s, report, stream), daemon=True)
-        for name, take in sources.items()
+        threading.Thread(target=_repeat, args=(name, source, stop, report, stream), daemon=True)
+        for name, source in sources.items()
     ]
     for thread in threads:
         thread.start()
@@ -113,20 +124,41 @@ def sample_until(stop: threading.Event, spec: SamplerSpec) -> SamplerReport:
     return report
 
 
-def _repeat(
-    source: str,
-    take: Callable[[], Iterable[Row]],
-    stop: threading.Event,
-    interval_s: float,
-    report: SamplerReport,
-    stream: _Stream,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows of one instant, and how often they are asked for."""
+
+    take: Callable[[], Iterable[Row]]
+    interval_s: float
+    most_cpu_ratio: float = MOST_CPU_RATIO
+
+
+def _of_host(spec: SamplerSpec, report: SamplerReport) -> dict[str, _Source]:
+    host = HostSampler(spec.server_pids, spec.client_pid)
+    sources = {"host": _Source(host.sample, spec.interval_s)}
+    if spec.metrics_url:
+        url = spec.metrics_url
+        sources["engine"] = _Source(lambda: _sample_engine(url, spec, report), spec.interval_s)
+    return sources
+
+
+def _of_gpus(spec: SamplerSpec, report: SamplerReport) -> dict[str, _Source]:
+    """Energy keeps its rate whatever it costs: a window's joules hang on the samples at its ends."""
+    gpus = GpuSampler(spec.gpu_uuids)
+    report.gpu_absent, report.gpu_failed, report.gpu_lost = gpus.notes.absent, gpus.notes.failed, gpus.notes.lost
+    return {
+        "gpu": _Source(gpus.sample, spec.gpu_interval_s, most_cpu_ratio=1.0),
+        "gpu_pcie": _Source(gpus.sample_pcie, SLOW_S),
+    }
+
+
+def _repeat(source: str, one: _Source, stop: threading.Event, report: SamplerReport, stream: _Stream) -> None:
     due_ns = now_ns()
     before_ns: int | None = None
     while not stop.is_set():
         at_ns, cpu_s = now_ns(), time.thread_time()
         try:
-            stream.add(take())
+            stream.add(one.take())
             report.samples[source] = report.samples.get(source, 0) + 1
             if before_ns is not None:
                 gap_s = (at_ns - before_ns) / NS_PER_S
@@ -135,7 +167,7 @@ def _repeat(
         except Exception as error:  # noqa: BLE001 - one bad sample is counted and reported, the series goes on
             report.failed[source] = report.failed.get(source, 0) + 1
             report.last_error[source] = f"{type(error).__name__}: {error}"[:500]
-        pause_s = max(interval_s, (time.thread_time() - cpu_s) / MOST_CPU_RATIO)
+        pause_s = max(one.interval_s, (time.thread_time() - cpu_s) / one.most_cpu_ratio)
         due_ns = max(due_ns + int(pause_s * NS_PER_S), now_ns())  # a late sample is not made up for by a burst
         stop.wait((due_ns - now_ns()) / NS_PER_S)
 
@@ -169,7 +201,8 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):  # meant for the run, which ends this by closing stdin
         signal.signal(ignored, signal.SIG_IGN)
     document = json.loads(sys.argv[1])
-    spec = SamplerSpec(**{**document, "server_pids": tuple(document["server_pids"])})
+    lists = {name: tuple(document[name]) for name in ("server_pids", "gpu_uuids")}
+    spec = SamplerSpec(**{**document, **lists})
     stop = threading.Event()
     threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()
     report = sample_until(stop, spec)

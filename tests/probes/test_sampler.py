@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -180,7 +181,7 @@ def test_server_that_vanishes_in_the_middle_costs_only_its_own_later_samples(tmp
 
 def test_sampler_that_is_killed_is_reported_and_what_it_flushed_is_kept(tmp_path):
     telemetry = Telemetry(spec(tmp_path))
-    telemetry._process.kill()
+    os.kill(telemetry.pids[0], signal.SIGKILL)
     table, report = telemetry.stop()
     assert (table.schema, report.failed) == (TELEMETRY, {"sampler": 1})
 
@@ -208,7 +209,7 @@ from bench.probes.sampler import SamplerSpec
 from bench.probes.telemetry import Telemetry
 who = {"server_pids": (), "client_pid": 1, "metrics_url": None, "metric_names": {}}
 spec = SamplerSpec(t0_ns=0, interval_s=0.05, out=sys.argv[1], **who)
-print(Telemetry(spec)._process.pid, flush=True)
+print(Telemetry(spec).pids[0], flush=True)
 time.sleep(60)
 """
 
