@@ -13,7 +13,7 @@ from bench.probes.sampler import SamplerReport, SamplerSpec
 from bench.probes.telemetry import Telemetry
 from tests.nvml import GPU, OTHER, build, play, requires_gcc, trace_of
 
-pytestmark = requires_gcc
+pytestmark = [requires_gcc, pytest.mark.slow]  # seconds of traces in real time
 RAMP = ("linear power_w 0:100 1:100 2:700 3:300", "energy 0.1")
 IDLE = ("steps power_w 0:70", "energy 0.1")
 
