@@ -32,13 +32,13 @@ def _over(one: float | None, other: float | None) -> float | None:
 
 ENERGY_METRICS = (
     Metric(
-        name="joules_per_output_token", label="Energy per output token", unit="J", better=Better.LOWER, margin=0.05,
+        name="energy_per_output_token_j", label="Energy per output token", unit="J", better=Better.LOWER, margin=0.05,
         of_stage=lambda rows: _over(_joules(rows), _tokens(rows)), only_where_known=True,
         definition=f"{_WHAT}Divided by the output tokens that arrived inside the same window. Its reciprocal "
         "is tokens per joule.",
     ),
     Metric(
-        name="joules_per_request", label="Energy per request", unit="J", better=Better.LOWER, margin=0.05,
+        name="energy_per_request_j", label="Energy per request", unit="J", better=Better.LOWER, margin=0.05,
         of_stage=lambda rows: _over(_joules(rows), _requests(rows)), only_where_known=True,
         definition=f"{_WHAT}Divided by the requests that ended well inside the same window.",
     ),

@@ -52,17 +52,17 @@ def found(data, name):
 
 def test_joules_per_token_are_watts_over_tokens_per_second(run):
     summary = summarise(with_gpu(run))
-    joules, speed = values(summary, "joules_per_output_token"), values(summary, "output_tokens_per_s")
+    joules, speed = values(summary, "energy_per_output_token_j"), values(summary, "output_tokens_per_s")
     for arm in ("a", "b"):
         assert joules[arm][0] * speed[arm][0] == pytest.approx(WATTS, rel=0.01)
-    compared = [c for c in summary.comparisons if c.metric == "joules_per_output_token"]
+    compared = [c for c in summary.comparisons if c.metric == "energy_per_output_token_j"]
     assert compared[0].ratio == pytest.approx(1 / 1.25, rel=0.05)
-    assert values(summary, "joules_per_request")["a"][0] > joules["a"][0]
+    assert values(summary, "energy_per_request_j")["a"][0] > joules["a"][0]
 
 
 def test_a_run_without_gpus_does_not_speak_of_energy(run):
     summary = summarise(run)
-    assert not [c for c in summary.comparisons if "joule" in c.metric]
+    assert not [c for c in summary.comparisons if "energy" in c.metric]
     assert not [one for one in summary.findings if "energy" in one.id or "gpu" in one.id]
 
 
@@ -72,7 +72,7 @@ def test_a_healthy_gpu_gives_no_finding(run):
 
 def test_mig_refuses_energy_with_the_reason(run):
     data = with_gpu(run, mig=True)
-    assert not [c for c in summarise(data).comparisons if "joule" in c.metric]
+    assert not [c for c in summarise(data).comparisons if "energy" in c.metric]
     (one,) = found(data, "energy-refused")
     assert "MIG" in one.text and UUID in one.text
 
@@ -92,7 +92,7 @@ def test_a_counter_that_stalls_is_said_and_gives_no_number(run):
 
     data = with_gpu(run, energy_j=stalled)
     assert "stood still" in found(data, "energy-not-known")[0].text
-    assert not [c for c in summarise(data).comparisons if "joule" in c.metric]
+    assert not [c for c in summarise(data).comparisons if "energy" in c.metric]
 
 
 @pytest.mark.parametrize(
