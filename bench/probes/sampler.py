@@ -73,38 +73,44 @@ class SamplerReport:
 
 
 class _Stream:
-    """Rows on their way into the Arrow stream; taken from both threads."""
+    """Rows of every thread on their way into the Arrow stream; a thread of its own writes, so that no sample waits."""
 
     def __init__(self, spec: SamplerSpec) -> None:
         self._t0_ns, self._rows, self._lock = spec.t0_ns, list[Row](), threading.Lock()
         self._file = Path(spec.out).open("wb")  # noqa: SIM115 - closed by close()
         self._writer = pa.ipc.new_stream(self._file, TELEMETRY)
-        self._due_ns = now_ns() + int(FLUSH_S * NS_PER_S)
+        self._write([])  # the first batch loads libraries for some 0.3 s: before the first sample, not in its way
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write_out, daemon=True)
+        self._thread.start()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Keep rows, and write them out when it is time."""
+        """Keep rows until they are written."""
         taken = list(rows)
         with self._lock:
             self._rows += taken
-            if now_ns() >= self._due_ns:
-                self._flush()
 
     def close(self) -> None:
         """Write what is left and end the stream."""
-        with self._lock:
-            self._flush()
-            self._writer.close()
-            self._file.close()
+        self._ended.set()
+        self._thread.join()
+        self._writer.close()
+        self._file.close()
 
-    def _flush(self) -> None:
-        if self._rows:
-            at_ns, source, entity, metric, value = zip(*self._rows, strict=True)
-            columns = [[since_s(self._t0_ns, t_ns) for t_ns in at_ns], source, entity, metric, value]
-            arrays = [pa.array(list(column), kind.type) for column, kind in zip(columns, TELEMETRY, strict=True)]
-            self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=TELEMETRY))
-            self._file.flush()
-            self._rows = []
-        self._due_ns = now_ns() + int(FLUSH_S * NS_PER_S)
+    def _write_out(self) -> None:
+        is_last = False
+        while not is_last:
+            is_last = self._ended.wait(FLUSH_S)
+            with self._lock:
+                rows, self._rows = self._rows, []
+            self._write(rows)
+
+    def _write(self, rows: list[Row]) -> None:
+        at_ns, source, entity, metric, value = zip(*rows, strict=True) if rows else ((),) * 5
+        columns = [[since_s(self._t0_ns, t_ns) for t_ns in at_ns], source, entity, metric, value]
+        arrays = [pa.array(list(column), kind.type) for column, kind in zip(columns, TELEMETRY, strict=True)]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=TELEMETRY))
+        self._file.flush()
 
 
 def sample_until(stop: threading.Event, spec: SamplerSpec) -> SamplerReport:
@@ -155,6 +161,7 @@ def _of_gpus(spec: SamplerSpec, report: SamplerReport) -> dict[str, _Source]:
 def _repeat(source: str, one: _Source, stop: threading.Event, report: SamplerReport, stream: _Stream) -> None:
     due_ns = now_ns()
     before_ns: int | None = None
+    took_before_s = 0.0
     while not stop.is_set():
         at_ns, cpu_s = now_ns(), time.thread_time()
         try:
@@ -167,7 +174,9 @@ def _repeat(source: str, one: _Source, stop: threading.Event, report: SamplerRep
         except Exception as error:  # noqa: BLE001 - one bad sample is counted and reported, the series goes on
             report.failed[source] = report.failed.get(source, 0) + 1
             report.last_error[source] = f"{type(error).__name__}: {error}"[:500]
-        pause_s = max(one.interval_s, (time.thread_time() - cpu_s) / one.most_cpu_ratio)
+        took_s = time.thread_time() - cpu_s
+        pause_s = max(one.interval_s, min(took_s, took_before_s) / one.most_cpu_ratio)  # once is no habit
+        took_before_s = took_s
         due_ns = max(due_ns + int(pause_s * NS_PER_S), now_ns())  # a late sample is not made up for by a burst
         stop.wait((due_ns - now_ns()) / NS_PER_S)
 
