@@ -17,6 +17,8 @@ OF_STAGES = (
     "output_tokens_per_s",
     "requests_per_s",
     "error_ratio",
+    "energy_per_output_token_j",
+    "energy_per_request_j",
 )
 OF_IMAGE_TIMES = (  # known only where the image is brought anew for each launch
     "build_s",

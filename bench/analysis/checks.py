@@ -6,7 +6,17 @@ the likely cause, and `next` what to do. Adding a check is one function and its 
 
 from __future__ import annotations
 
-from bench.analysis import conduct, configuration, containers, doubts, instrument, traffic
+from bench.analysis import (
+    conduct,
+    configuration,
+    containers,
+    doubts,
+    energy_checks,
+    instrument,
+    processes,
+    server_side,
+    traffic,
+)
 from bench.analysis.numbers import Numbers
 from bench.conclusion import Comparison
 from bench.record import Finding
@@ -17,7 +27,7 @@ _WEIGHT = (Severity.VOID, Severity.WARN, Severity.INFO)
 
 def check(numbers: Numbers, comparisons: tuple[Comparison, ...]) -> tuple[Finding, ...]:
     """Every finding of the analysis, the heaviest first."""
-    of_runs = (*configuration.CHECKS, *conduct.CHECKS, *containers.CHECKS, *traffic.CHECKS, *instrument.CHECKS)
-    findings = [finding for of_run in of_runs for finding in of_run(numbers)]
+    rooms = (configuration, conduct, containers, traffic, instrument, energy_checks, processes, server_side)
+    findings = [finding for room in rooms for of_run in room.CHECKS for finding in of_run(numbers)]
     findings += [finding for of_results in doubts.CHECKS for finding in of_results(numbers, comparisons)]
     return tuple(sorted(findings, key=lambda finding: _WEIGHT.index(finding.severity)))

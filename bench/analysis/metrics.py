@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bench.analysis.energy_metrics import ENERGY_METRICS
 from bench.analysis.image_metrics import IMAGE_METRICS
 from bench.analysis.metric import Metric
 from bench.analysis.rows import PERCENTILE_ROWS, StageRows, percentile, stage_rows
@@ -159,6 +160,7 @@ METRICS: tuple[Metric, ...] = (
         definition="Share of failed requests among those that started in the window; requests that the suite itself "
         "cut are left out. Compared as a difference. No failure in N requests rules out only shares above 3/N.",
     ),
+    *ENERGY_METRICS,
     Metric(
         name="start_to_first_token_s",
         label="Start to first token",
@@ -198,4 +200,5 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 def stage_values(requests: pd.DataFrame, window: StageWindow) -> dict[str, float | None]:
     """Every stage metric of one pass over one stage; None where the rows cannot carry it."""
     rows = stage_rows(requests, window)
-    return {metric.name: metric.of_stage(rows) for metric in METRICS if metric.of_stage}
+    found = {metric: metric.of_stage(rows) for metric in METRICS if metric.of_stage}
+    return {metric.name: value for metric, value in found.items() if value is not None or not metric.only_where_known}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bench.analysis.energy import cut_gpus, gpu_rows
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.rows import StageRows, stage_rows
 from bench.clock import suspended_s
@@ -18,6 +19,8 @@ from bench.record import Launch
 from bench.vocabulary import LaunchStatus, Purpose, Side
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.analysis.audit import ArmFact
     from bench.store.reader import LaunchData, RunData
 
@@ -73,10 +76,19 @@ class Numbers:
     def passes(self) -> Mapping[int, tuple[StageRows, ...]]:
         """Launch index -> the rows of each pass over each stage."""
         return {
-            one.launch.index: tuple(stage_rows(one.requests, window) for window in one.launch.stages)
+            one.launch.index: tuple(
+                stage_rows(one.requests, window, self.gpu_rows(one)) for window in one.launch.stages
+            )
             for one in self.kept
             if one.requests is not None
         }
+
+    def gpu_rows(self, one: LaunchData) -> pd.DataFrame | None:
+        """Telemetry of the launch's GPUs; none of a GPU that MIG has cut, whose joules are not the arm's alone."""
+        rows = gpu_rows(one.telemetry)
+        if rows is None or cut_gpus(self.data.run.host, set(rows["entity"])):
+            return None
+        return rows
 
     def passes_at(self, arm: str, stage: str) -> list[StageRows]:
         """Every kept pass of an arm over a stage."""
@@ -102,7 +114,8 @@ class Numbers:
 
     def _cells_of(self, metric: Metric) -> list[Cell]:
         if metric.of_stage:
-            return [self._stage_cell(metric, stage) for stage in self.scenario.load.stages]
+            of_stages = [self._stage_cell(metric, stage) for stage in self.scenario.load.stages]
+            return [cell for cell in of_stages if not metric.only_where_known or _is_known(cell)]
         if metric.of_image:
             return [cell for cell in [self._image_cell(metric)] if _is_known(cell)]
         levels = sorted({one.launch.level or "" for one in self.kept}) or [""]

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from bench.analysis.energy import Energy, energy_of
 from bench.record import StageWindow
 from bench.vocabulary import Phase, RequestStatus
 
@@ -26,6 +27,14 @@ class StageRows:
 
     all: pd.DataFrame  # every request of the stage and round, whatever its phase
     window: StageWindow
+    gpu: pd.DataFrame | None = None  # telemetry rows of the arm's GPUs over the whole launch, where any were sampled
+
+    @cached_property
+    def energy(self) -> Energy | None:
+        """What the GPUs took in the window; None without a GPU."""
+        if self.gpu is None:
+            return None
+        return energy_of(self.gpu, self.window.window_start_s, self.window.window_end_s)
 
     @cached_property
     def measured(self) -> pd.DataFrame:
@@ -49,10 +58,10 @@ class StageRows:
         return self.window.window_end_s - self.window.window_start_s
 
 
-def stage_rows(requests: pd.DataFrame, window: StageWindow) -> StageRows:
+def stage_rows(requests: pd.DataFrame, window: StageWindow, gpu: pd.DataFrame | None = None) -> StageRows:
     """The rows of one pass over one stage."""
     mine = (requests["stage"] == window.stage) & (requests["round"] == window.round)
-    return StageRows(requests[mine], window)
+    return StageRows(requests[mine], window, gpu)
 
 
 def sent_s(rows: pd.DataFrame) -> pd.Series:

@@ -112,7 +112,10 @@ class Sglang:
         "sglang:prompt_tokens_total": "prompt_tokens_total",
         "sglang:generation_tokens_total": "output_tokens_total",
         "sglang:time_to_first_token_seconds_sum": "ttft_s_sum",
+        "sglang:num_retracted_requests_total": "preemptions_total",  # its word for a preemption
+        "sglang:cached_tokens_total": "prefix_cache_hits_total",
         "sglang:time_to_first_token_seconds_count": "ttft_s_count",
+        "sglang:time_to_first_token_seconds_bucket": "ttft_s_le",
         "sglang:e2e_request_latency_seconds_sum": "e2e_s_sum",
         "sglang:e2e_request_latency_seconds_count": "e2e_s_count",
     }

@@ -107,6 +107,7 @@ METRIC_NAMES: Mapping[str, str] = {
     "vllm:prefix_cache_hits_total": "prefix_cache_hits_total",
     "vllm:time_to_first_token_seconds_sum": "ttft_s_sum",
     "vllm:time_to_first_token_seconds_count": "ttft_s_count",
+    "vllm:time_to_first_token_seconds_bucket": "ttft_s_le",
     "vllm:request_time_per_output_token_seconds_sum": "tpot_s_sum",
     "vllm:request_time_per_output_token_seconds_count": "tpot_s_count",
     "vllm:time_per_output_token_seconds_sum": "tpot_s_sum",  # until 0.11: of each token, not of each request

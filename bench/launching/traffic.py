@@ -74,6 +74,7 @@ def _sampler_spec(attempt: Attempt, spec: LaunchSpec, running: Running) -> Sampl
         metrics_url=spec.metrics_url,
         metric_names=dict(attempt.engine.metric_names),
         out=str(attempt.launch_dir.scratch / "telemetry.arrows"),
+        gpu_uuids=attempt.prepared.gpus,
     )
 
 
@@ -89,6 +90,11 @@ def _note_sampler(attempt: Attempt, report: SamplerReport) -> None:
         last = "; ".join(f"{source}: {text}" for source, text in report.last_error.items())
         text = f"{failed} telemetry samples failed, {sum(report.samples.values())} were taken ({last})"
         attempt.find("telemetry-samples-failed", text)
+    for uuid, why in report.gpu_lost.items():
+        text = f"the GPU {uuid} was lost while the arm served ({why}): nothing is known of it from then on"
+        attempt.find(
+            "gpu-lost", text, severity=Severity.VOID, step="look at dmesg for its XID, reset or leave that GPU"
+        )
     if report.dropped_lines:
         text = f"{report.dropped_lines} lines of the engine's /metrics broke the format and were left out"
         attempt.find("metrics-lines-dropped", text)

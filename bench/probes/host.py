@@ -14,6 +14,7 @@ from bench.clock import NS_PER_S, now_ns
 Row = tuple[int, str, str, str, float]  # instant on CLOCK_MONOTONIC, source, entity, metric, value
 
 TREE_REFRESH_S = 2.0  # a scan of all of /proc costs 20 us a process: too much for every sample of a busy host
+BUSY_CORES = 0.05  # below, a process of the server has no row of its own: an engine has dozens that sleep
 PSS_COST_RATIO = 0.002  # the exact share of memory makes the kernel walk every page: minutes of weights, so rarely
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -24,6 +25,7 @@ class ProcessUse:
     """What one process has used since its start, from one read of /proc/<pid>/stat."""
 
     parent: int
+    name: str  # as the kernel cuts it, 15 bytes
     cpu_s: float
     faults_minor: int
     faults_major: int
@@ -39,6 +41,7 @@ def read_process(pid: int) -> ProcessUse | None:
     fields = text[text.rindex(")") + 2 :].split()  # the name before it may hold spaces and brackets
     return ProcessUse(
         parent=int(fields[1]),
+        name=text[text.index("(") + 1 : text.rindex(")")],
         cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
         faults_minor=int(fields[7]),
         faults_major=int(fields[9]),
@@ -86,6 +89,7 @@ class ProcessGroup:
 
     entity: str
     with_pss: bool = False
+    apart: bool = False  # its busy processes have rows of their own too, as `entity/pid name`
     _before: dict[int, ProcessUse] = field(default_factory=dict)
     _before_ns: int = 0
     _pss_due_ns: int = 0
@@ -113,6 +117,11 @@ class ProcessGroup:
         }
         for metric, total in sums.items():
             yield at_ns, "host", self.entity, metric, total / interval_s
+        if self.apart:
+            for pid in uses.keys() & self._before.keys():
+                cores = (uses[pid].cpu_s - self._before[pid].cpu_s) / interval_s
+                if cores >= BUSY_CORES:
+                    yield at_ns, "host", f"{self.entity}/{pid} {uses[pid].name}", "cpu_cores", cores
 
     def _pss(self, uses: Collection[int]) -> Iterator[Row]:
         at_ns = now_ns()
@@ -128,7 +137,7 @@ class HostSampler:
     def __init__(self, server_roots: Collection[int], client_root: int) -> None:
         self._server_roots, self._client_root, self._self = frozenset(server_roots), client_root, os.getpid()
         self._groups = {
-            "server": ProcessGroup("server", with_pss=True),
+            "server": ProcessGroup("server", with_pss=True, apart=True),
             "client": ProcessGroup("client"),
             "sampler": ProcessGroup("sampler"),
         }

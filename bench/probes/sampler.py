@@ -15,19 +15,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 
 import pyarrow as pa
 
 from bench.clock import NS_PER_S, now_ns, since_s
+from bench.probes.gpu import SLOW_S, GpuSampler
 from bench.probes.host import HostSampler, Row
 from bench.probes.server import parse_exposition
 from bench.store.tables import TELEMETRY
 from bench.wire.request import get_once
 
 FLUSH_S = 5.0  # what a kill of the sampler may cost
+MOST_CPU_RATIO = 0.05  # of one core, for each source: what costs more is asked less often, or it would load the server
 _PR_SET_PDEATHSIG = 1
 
 
@@ -42,6 +44,16 @@ class SamplerSpec:
     metrics_url: str | None
     metric_names: Mapping[str, str]
     out: str
+    gpu_uuids: tuple[str, ...] = ()  # sampled by a process of their own: see `of_gpus`
+    gpu_interval_s: float = 0.1
+
+    def without_gpus(self) -> SamplerSpec:
+        """What the first process samples."""
+        return replace(self, gpu_uuids=())
+
+    def of_gpus(self) -> SamplerSpec:
+        """What the second one samples: nothing but GPUs, so that neither a scan of /proc nor a parser delays them."""
+        return replace(self, server_pids=(), metrics_url=None, out=f"{self.out}.gpu")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,56 +63,63 @@ class SamplerReport:
     samples: dict[str, int] = field(default_factory=dict)  # source -> samples taken
     failed: dict[str, int] = field(default_factory=dict)  # source -> samples that failed
     last_error: dict[str, str] = field(default_factory=dict)
+    largest_gap_s: dict[str, float] = field(default_factory=dict)  # source -> between two good samples
     dropped_lines: int = 0  # of the engine's exposition, over all samples
     cpu_s: float | None = None  # the sampler's own, user + system
+    gpu_cpu_s: float | None = None  # of the process that samples GPUs; None without one
+    gpu_absent: dict[str, dict[str, str]] = field(default_factory=dict)  # UUID -> metric -> why this card has it not
+    gpu_failed: dict[str, dict[str, int]] = field(default_factory=dict)  # UUID -> metric -> reads that failed
+    gpu_lost: dict[str, str] = field(default_factory=dict)  # UUID -> why nothing could be asked of it any more
 
 
 class _Stream:
-    """Rows on their way into the Arrow stream; taken from both threads."""
+    """Rows of every thread on their way into the Arrow stream; a thread of its own writes, so that no sample waits."""
 
     def __init__(self, spec: SamplerSpec) -> None:
         self._t0_ns, self._rows, self._lock = spec.t0_ns, list[Row](), threading.Lock()
         self._file = Path(spec.out).open("wb")  # noqa: SIM115 - closed by close()
         self._writer = pa.ipc.new_stream(self._file, TELEMETRY)
-        self._due_ns = now_ns() + int(FLUSH_S * NS_PER_S)
+        self._write([])  # the first batch loads libraries for some 0.3 s: before the first sample, not in its way
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write_out, daemon=True)
+        self._thread.start()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Keep rows, and write them out when it is time."""
+        """Keep rows until they are written."""
         taken = list(rows)
         with self._lock:
             self._rows += taken
-            if now_ns() >= self._due_ns:
-                self._flush()
 
     def close(self) -> None:
         """Write what is left and end the stream."""
-        with self._lock:
-            self._flush()
-            self._writer.close()
-            self._file.close()
+        self._ended.set()
+        self._thread.join()
+        self._writer.close()
+        self._file.close()
 
-    def _flush(self) -> None:
-        if self._rows:
-            at_ns, source, entity, metric, value = zip(*self._rows, strict=True)
-            columns = [[since_s(self._t0_ns, t_ns) for t_ns in at_ns], source, entity, metric, value]
-            arrays = [pa.array(list(column), kind.type) for column, kind in zip(columns, TELEMETRY, strict=True)]
-            self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=TELEMETRY))
-            self._file.flush()
-            self._rows = []
-        self._due_ns = now_ns() + int(FLUSH_S * NS_PER_S)
+    def _write_out(self) -> None:
+        is_last = False
+        while not is_last:
+            is_last = self._ended.wait(FLUSH_S)
+            with self._lock:
+                rows, self._rows = self._rows, []
+            self._write(rows)
+
+    def _write(self, rows: list[Row]) -> None:
+        at_ns, source, entity, metric, value = zip(*rows, strict=True) if rows else ((),) * 5
+        columns = [[since_s(self._t0_ns, t_ns) for t_ns in at_ns], source, entity, metric, value]
+        arrays = [pa.array(list(column), kind.type) for column, kind in zip(columns, TELEMETRY, strict=True)]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=TELEMETRY))
+        self._file.flush()
 
 
 def sample_until(stop: threading.Event, spec: SamplerSpec) -> SamplerReport:
     """Sample every interval until `stop`; each source in a thread, so that an engine that hangs stops no other rows."""
     report, stream = SamplerReport(), _Stream(spec)
-    host = HostSampler(spec.server_pids, spec.client_pid)
-    sources: dict[str, Callable[[], Iterable[Row]]] = {"host": host.sample}
-    if spec.metrics_url:
-        url = spec.metrics_url
-        sources["engine"] = lambda: _sample_engine(url, spec, report)
+    sources = _of_gpus(spec, report) if spec.gpu_uuids else _of_host(spec, report)
     threads = [
-        threading.Thread(target=_repeat, args=(name, take, stop, spec.interval_s, report, stream), daemon=True)
-        for name, take in sources.items()
+        threading.Thread(target=_repeat, args=(name, source, stop, report, stream), daemon=True)
+        for name, source in sources.items()
     ]
     for thread in threads:
         thread.start()
@@ -111,23 +130,54 @@ def sample_until(stop: threading.Event, spec: SamplerSpec) -> SamplerReport:
     return report
 
 
-def _repeat(
-    source: str,
-    take: Callable[[], Iterable[Row]],
-    stop: threading.Event,
-    interval_s: float,
-    report: SamplerReport,
-    stream: _Stream,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows of one instant, and how often they are asked for."""
+
+    take: Callable[[], Iterable[Row]]
+    interval_s: float
+    most_cpu_ratio: float = MOST_CPU_RATIO
+
+
+def _of_host(spec: SamplerSpec, report: SamplerReport) -> dict[str, _Source]:
+    host = HostSampler(spec.server_pids, spec.client_pid)
+    sources = {"host": _Source(host.sample, spec.interval_s)}
+    if spec.metrics_url:
+        url = spec.metrics_url
+        sources["engine"] = _Source(lambda: _sample_engine(url, spec, report), spec.interval_s)
+    return sources
+
+
+def _of_gpus(spec: SamplerSpec, report: SamplerReport) -> dict[str, _Source]:
+    """Energy keeps its rate whatever it costs: a window's joules hang on the samples at its ends."""
+    gpus = GpuSampler(spec.gpu_uuids)
+    report.gpu_absent, report.gpu_failed, report.gpu_lost = gpus.notes.absent, gpus.notes.failed, gpus.notes.lost
+    return {
+        "gpu": _Source(gpus.sample, spec.gpu_interval_s, most_cpu_ratio=1.0),
+        "gpu_pcie": _Source(gpus.sample_pcie, SLOW_S),
+    }
+
+
+def _repeat(source: str, one: _Source, stop: threading.Event, report: SamplerReport, stream: _Stream) -> None:
     due_ns = now_ns()
+    before_ns: int | None = None
+    took_before_s = 0.0
     while not stop.is_set():
+        at_ns, cpu_s = now_ns(), time.thread_time()
         try:
-            stream.add(take())
+            stream.add(one.take())
             report.samples[source] = report.samples.get(source, 0) + 1
+            if before_ns is not None:
+                gap_s = (at_ns - before_ns) / NS_PER_S
+                report.largest_gap_s[source] = max(report.largest_gap_s.get(source, 0.0), gap_s)
+            before_ns = at_ns
         except Exception as error:  # noqa: BLE001 - one bad sample is counted and reported, the series goes on
             report.failed[source] = report.failed.get(source, 0) + 1
             report.last_error[source] = f"{type(error).__name__}: {error}"[:500]
-        due_ns = max(due_ns + int(interval_s * NS_PER_S), now_ns())  # a late sample is not made up for by a burst
+        took_s = time.thread_time() - cpu_s
+        pause_s = max(one.interval_s, min(took_s, took_before_s) / one.most_cpu_ratio)  # once is no habit
+        took_before_s = took_s
+        due_ns = max(due_ns + int(pause_s * NS_PER_S), now_ns())  # a late sample is not made up for by a burst
         stop.wait((due_ns - now_ns()) / NS_PER_S)
 
 
@@ -160,7 +210,8 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):  # meant for the run, which ends this by closing stdin
         signal.signal(ignored, signal.SIG_IGN)
     document = json.loads(sys.argv[1])
-    spec = SamplerSpec(**{**document, "server_pids": tuple(document["server_pids"])})
+    lists = {name: tuple(document[name]) for name in ("server_pids", "gpu_uuids")}
+    spec = SamplerSpec(**{**document, **lists})
     stop = threading.Event()
     threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()
     report = sample_until(stop, spec)

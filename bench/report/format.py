@@ -36,6 +36,7 @@ _LADDERS: dict[str, tuple[tuple[float, Scale], ...]] = {
         (0.0, Scale(1.0, "bytes")),
     ),
     "bit/s": ((1e9, Scale(1e-9, "Gbit/s")), (1e6, Scale(1e-6, "Mbit/s")), (0.0, Scale(1e-3, "kbit/s"))),
+    "J": ((1e3, Scale(1e-3, "kJ")), (1.0, Scale(1.0, "J")), (0.0, Scale(1e3, "mJ"))),
     "ratio": ((0.0, Scale(1e2, "%")),),
     "1": ((0.0, Scale(1.0, "")),),
 }

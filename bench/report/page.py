@@ -20,6 +20,7 @@ from bench.report.dose import dose_section
 from bench.report.dose_charts import dose_charts, prediction_charts
 from bench.report.headline import banner, headline, notices
 from bench.report.instrument import instrument_rows
+from bench.report.server_side import server_rows
 from bench.report.subject import Subject
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -61,6 +62,7 @@ def context(subject: Subject) -> dict[str, Any]:
         "layers_written": any(one.launch.container_layer_bytes is not None for one in subject.data.launches),
         "files": launches.files(subject.data.folder),
         "findings": subject.findings,
+        "server_rows": server_rows(subject),
         "failures": launches.failures(subject), "instrument": instrument_rows(subject), "money": money(subject),
         "metric_entries": glossary.metric_entries(subject), "method_entries": glossary.method_entries(),
         "style": Markup((_TEMPLATES / "style.css").read_text()),

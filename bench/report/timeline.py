@@ -15,8 +15,11 @@ from bench.store.reader import LaunchData
 from bench.vocabulary import Mark
 
 _POINTS = 600  # per series at most
+_ALWAYS = 3  # panels that every page has
 # panel title, unit, scale, series: (source, entity, metric, name, dash)
-_PANELS: tuple[tuple[str, fmt.Scale, tuple[tuple[str, str, str, str, str], ...]], ...] = (
+Series = tuple[str, str, str, str, str]
+_SUM, _MEAN = "all GPUs together", "mean of the GPUs"  # as entity: of all that the arm has
+_PANELS: tuple[tuple[str, fmt.Scale, tuple[Series, ...]], ...] = (
     (
         "CPU (cores)", fmt.Scale(1.0, "cores"),
         (("host", "server", "cpu_cores", "server CPU (cores)", "solid"),
@@ -27,6 +30,21 @@ _PANELS: tuple[tuple[str, fmt.Scale, tuple[tuple[str, str, str, str, str], ...]]
         "queue (requests)", fmt.Scale(1.0, "requests"),
         (("engine", "engine", "requests_running", "running (requests)", "solid"),
          ("engine", "engine", "requests_waiting", "waiting (requests)", "dot")),
+    ),
+    (
+        "KV cache (%)", fmt.Scale(100.0, "%"),
+        (("engine", "engine", "kv_cache_usage_ratio", "KV cache in use (%)", "solid"),),
+    ),
+    (
+        "GPU power (W)", fmt.Scale(1.0, "W"),
+        (("gpu", _SUM, "power_w", "GPU power (W)", "solid"), ("gpu", _SUM, "power_limit_w", "its limit (W)", "dot")),
+    ),
+    ("SM clock (GHz)", fmt.Scale(1e-9, "GHz"), (("gpu", _MEAN, "sm_clock_hz", "SM clock (GHz)", "solid"),)),
+    (
+        "GPU activity (%)", fmt.Scale(100.0, "%"),
+        (("gpu", _MEAN, "sm_active_ratio", "SMs active (%)", "solid"),
+         ("gpu", _MEAN, "dram_active_ratio", "memory bandwidth (%)", "dash"),
+         ("gpu", _MEAN, "utilisation_ratio", "some kernel ran (%)", "dot")),
     ),
 )  # fmt: skip
 
@@ -69,10 +87,11 @@ def telemetry(subject: Subject, arm: str) -> Chart | None:
     one = subject.median_launch(arm)
     if one is None or one.telemetry is None or not len(one.telemetry):
         return None
-    figure = make_subplots(rows=len(_PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    panels = [panel for panel in _PANELS if panel in _PANELS[:_ALWAYS] or _is_known(subject, panel[2])]
+    figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.18 / len(panels))
     figure.update_layout(blank().layout, overwrite=True)
     drawn = False
-    for row, (title, scale, series) in enumerate(_PANELS, start=1):
+    for row, (title, scale, series) in enumerate(panels, start=1):
         for source, entity, metric, name, dash in series:
             t, y = samples(one, source, entity, metric)
             if not len(t):
@@ -88,13 +107,13 @@ def telemetry(subject: Subject, arm: str) -> Chart | None:
         return None
     for window in one.launch.stages:
         _shade(figure, window)
-    figure.update_xaxes(title="seconds since the launch began (s)", row=len(_PANELS), col=1)
+    figure.update_xaxes(title="seconds since the launch began (s)", row=len(panels), col=1)
     name = plain(arm)
     return Chart(
         f"telemetry-{arm}", f"{name}, launch {one.launch.index}",
         "The shaded spans are the measured windows of the stages; in a fair stage the client stays well below one core "
         "per load process and the queue stands at the stage's concurrency.",
-        figure, 560,
+        figure, 140 + 140 * len(panels),
     )  # fmt: skip
 
 
@@ -103,9 +122,24 @@ def samples(one: LaunchData, source: str, entity: str, metric: str) -> tuple[Any
     rows = one.telemetry
     if rows is None or not len(rows):
         return np.empty(0), np.empty(0)
-    picked = rows[(rows["source"] == source) & (rows["entity"] == entity) & (rows["metric"] == metric)]
-    picked = picked.sort_values("t_s")
+    of_metric = rows[(rows["source"] == source) & (rows["metric"] == metric)].sort_values("t_s")
+    if entity in (_SUM, _MEAN):
+        return thin(*_over_gpus(of_metric, entity), _POINTS)
+    picked = of_metric[of_metric["entity"] == entity]
     return thin(picked["t_s"].to_numpy(dtype="float64"), picked["value"].to_numpy(dtype="float64"), _POINTS)
+
+
+def _over_gpus(rows: Any, how: str) -> tuple[Any, Any]:
+    """Over the GPUs at the instants of the first one: each is read some milliseconds after the other."""
+    series = [
+        (one["t_s"].to_numpy(dtype="float64"), one["value"].to_numpy(dtype="float64"))
+        for _, one in rows.groupby("entity")
+    ]
+    if not series:
+        return np.empty(0), np.empty(0)
+    t = series[0][0]
+    stacked = np.array([np.interp(t, times, values) for times, values in series])
+    return t, stacked.sum(axis=0) if how == _SUM else stacked.mean(axis=0)
 
 
 def thin(t: Any, y: Any, points: int) -> tuple[Any, Any]:
@@ -119,7 +153,12 @@ def thin(t: Any, y: Any, points: int) -> tuple[Any, Any]:
     return t[picked], y[picked]
 
 
-def highest(subject: Subject, series: tuple[tuple[str, str, str, str, str], ...], scale: fmt.Scale) -> float:
+def _is_known(subject: Subject, series: tuple[Series, ...]) -> bool:
+    chosen = [one for arm in subject.arms if (one := subject.median_launch(arm.name))]
+    return any(len(samples(one, *names[:3])[0]) for one in chosen for names in series)
+
+
+def highest(subject: Subject, series: tuple[Series, ...], scale: fmt.Scale) -> float:
     """The largest value of a panel over all arms' median launches, so that arms share one axis."""
     chosen = [one for arm in subject.arms if (one := subject.median_launch(arm.name))]
     tops = [

@@ -93,3 +93,21 @@ def test_commit_is_known_in_a_checkout():
 
 def test_differences_state_both_values():
     assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3}, ("a", "b")) == ["b: was 2, is 3"]
+
+
+def test_a_busy_process_of_the_server_has_a_row_of_its_own_with_its_name():
+    command = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(command) as busy, subprocess.Popen(["sleep", "60"]) as asleep:
+        group = ProcessGroup("server", apart=True)
+        list(group.sample((busy.pid, asleep.pid)))
+        time.sleep(0.5)
+        rows = {
+            entity: value
+            for _, _, entity, metric, value in group.sample((busy.pid, asleep.pid))
+            if metric == "cpu_cores"
+        }
+        busy.kill()
+        asleep.kill()
+    (name,) = (entity for entity in rows if entity != "server")
+    assert name.startswith(f"server/{busy.pid} python")
+    assert rows[name] == rows["server"] > 0.05

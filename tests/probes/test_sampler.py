@@ -2,10 +2,12 @@
 
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -96,9 +98,90 @@ def test_engine_that_is_gone_costs_only_its_own_rows(tmp_path):
     assert table.num_rows > 0
 
 
+class Hanging(Metrics):
+    """An exposition that begins and does not end until it is let go."""
+
+    entered, let_go = threading.Event(), threading.Event()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"running 3\n")
+        self.wfile.flush()
+        self.entered.set()
+        self.let_go.wait(30)
+
+
+class Long(Metrics):
+    """5 MB of other metrics around the one that is asked for."""
+
+    body = (b'other_bucket{le="0.25",path="/v1/completions"} 17\n' * 50_000) + b"running 3\n" + b"#" * 2_500_000
+
+    def do_GET(self):
+        type(self).count += 1
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+
+@contextmanager
+def serving(handler):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/metrics"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def host_samples(table):
+    frame = table.to_pandas()
+    return int(((frame["source"] == "host") & (frame["metric"] == "cpu_ratio")).sum())
+
+
+def test_exposition_that_never_ends_stops_no_other_source(tmp_path):
+    with serving(Hanging) as url:
+        telemetry = Telemetry(spec(tmp_path, metrics_url=url))
+        assert Hanging.entered.wait(30)
+        time.sleep(1)  # of a scrape that hangs
+        table, report = telemetry.stop()
+        Hanging.let_go.set()
+    assert "engine" not in report.samples
+    assert report.samples["host"] == host_samples(table) >= 5
+    assert "host" not in report.failed
+
+
+def test_five_megabytes_of_metrics_are_read_and_lose_nothing_else(tmp_path):
+    assert len(Long.body) > 5_000_000
+    Long.count = 0
+    with serving(Long) as url:
+        telemetry = Telemetry(spec(tmp_path, metrics_url=url))
+        wait_for(lambda: Long.count >= 3)
+        table, report = telemetry.stop()
+    frame = table.to_pandas()
+    assert set(frame.loc[frame["source"] == "engine", "value"]) == {3.0}
+    assert (report.failed, report.dropped_lines) == ({}, 0)
+    assert report.samples["host"] == host_samples(table) >= report.samples["engine"]
+    assert report.largest_gap_s["host"] > 0
+
+
+def test_server_that_vanishes_in_the_middle_costs_only_its_own_later_samples(tmp_path):
+    Metrics.count = 0
+    with serving(Metrics) as url:
+        telemetry = Telemetry(spec(tmp_path, metrics_url=url))
+        wait_for(lambda: Metrics.count >= 3)
+    time.sleep(0.5)  # of nobody there
+    table, report = telemetry.stop()
+    assert report.samples["engine"] >= 1 and report.failed["engine"] >= 2
+    assert report.samples["host"] == host_samples(table) > report.samples["engine"]
+
+
 def test_sampler_that_is_killed_is_reported_and_what_it_flushed_is_kept(tmp_path):
     telemetry = Telemetry(spec(tmp_path))
-    telemetry._process.kill()
+    os.kill(telemetry.pids[0], signal.SIGKILL)
     table, report = telemetry.stop()
     assert (table.schema, report.failed) == (TELEMETRY, {"sampler": 1})
 
@@ -126,7 +209,7 @@ from bench.probes.sampler import SamplerSpec
 from bench.probes.telemetry import Telemetry
 who = {"server_pids": (), "client_pid": 1, "metrics_url": None, "metric_names": {}}
 spec = SamplerSpec(t0_ns=0, interval_s=0.05, out=sys.argv[1], **who)
-print(Telemetry(spec)._process.pid, flush=True)
+print(Telemetry(spec).pids[0], flush=True)
 time.sleep(60)
 """
 

@@ -2,12 +2,18 @@
 
 import pytest
 
+from bench.engines import get_engine
 from bench.probes.server import parse_exposition
 
 NAMES = {
     "vllm:prompt_tokens_total": "prompt_tokens_total",
     "vllm:ttft_seconds": "ttft_s",
     "running": "requests_running",
+}
+OURS = {
+    *("requests_running", "requests_waiting", "kv_cache_usage_ratio", "preemptions_total"),
+    *("prompt_tokens_total", "output_tokens_total", "prefix_cache_queries_total", "prefix_cache_hits_total"),
+    *(f"{what}_s_{part}" for what in ("ttft", "tpot", "e2e") for part in ("sum", "count", "le")),
 }
 GOOD = """\
 # HELP vllm:prompt_tokens_total Prompt tokens.
@@ -57,3 +63,28 @@ def test_labels_may_hold_braces_quotes_and_spaces():
 def test_value_that_is_no_number_is_not_known_rather_than_wrong(text):
     exposition = parse_exposition(f"running {text}\n", NAMES)
     assert (exposition.values, exposition.dropped_lines) == ({}, 0)
+
+
+def test_a_share_is_that_of_the_fullest_engine_and_an_amount_that_of_all():
+    text = 'kv{engine="0"} 0.5\nkv{engine="1"} 0.75\nrunning{engine="0"} 3\nrunning{engine="1"} 4\n'
+    values = parse_exposition(text, {"kv": "kv_cache_usage_ratio", "running": "requests_running"}).values
+    assert values == {"kv_cache_usage_ratio": 0.75, "requests_running": 7.0}
+
+
+def test_buckets_are_kept_under_their_bound_where_they_are_asked_for():
+    names = {**NAMES, "vllm:ttft_seconds_bucket": "ttft_s_le"}
+    second = GOOD.replace('{le="0.1"}', '{engine="1",le="0.1"}')
+    found = parse_exposition(GOOD + second, names)
+    assert found.values["ttft_s_le_0.1"] == 6.0
+    assert [name for name in found.values if "_le" in name] == ["ttft_s_le_0.1"]  # +Inf is the count
+    assert found.dropped_lines == 0
+
+
+def test_bucket_without_a_bound_is_dropped():
+    found = parse_exposition('ttft_bucket 3\nttft_bucket{le="x"} 3\n', {"ttft_bucket": "ttft_s_le"})
+    assert (found.values, found.dropped_lines) == ({}, 2)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "nim", "llamacpp"])
+def test_every_engine_names_its_metrics_from_one_set(engine):
+    assert set(get_engine(engine).metric_names.values()) <= OURS

@@ -1,6 +1,9 @@
 """Charts draw every launch on its own, in its arm's colour, with bounded data."""
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.analysis.rows import tpot_s, ttft_s
@@ -85,3 +88,24 @@ def test_median_launch_stands_for_the_arm(subject):
     value = subject.value("plain", "output_tokens_per_s", "c4")
     chosen = subject.median_launch("plain").launch.index
     assert sorted(value.per_launch.values())[1] == value.per_launch[chosen]
+
+
+def test_gpus_have_panels_of_their_own_and_power_is_that_of_all_together(subject):
+    def with_gpus(one):
+        t = np.arange(0.0, 20.0, 0.1)
+        frames = [
+            pd.DataFrame({"t_s": t + shift, "source": "gpu", "entity": uuid, "metric": metric, "value": value})
+            for uuid, shift in (("GPU-a", 0.0), ("GPU-b", 0.01))
+            for metric, value in (("power_w", 300.0), ("sm_clock_hz", 1.98e9))
+        ]
+        return dataclasses.replace(one, telemetry=pd.concat([one.telemetry, *frames], ignore_index=True))
+
+    launches = tuple(with_gpus(one) for one in subject.data.launches)
+    data = dataclasses.replace(subject.data, launches=launches)
+    figure = timeline.telemetry(dataclasses.replace(subject, data=data), "plain").figure
+    drawn = {trace.name: trace for trace in figure.data}
+    assert set(drawn["GPU power (W)"].y) == {600.0}
+    assert list(drawn["SM clock (GHz)"].y) == pytest.approx([1.98] * len(drawn["SM clock (GHz)"].y))
+    assert not any("KV" in trace.name for trace in figure.data), "no server says it"
+    plain = {trace.name for trace in timeline.telemetry(subject, "plain").figure.data}
+    assert not any("GPU" in name for name in plain)

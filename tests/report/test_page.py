@@ -208,3 +208,10 @@ def test_three_arms_keep_their_colours_and_get_a_table_each():
     html = page.render(subject)
     assert len({subject.colour(name) for name in arms}) == 3
     assert html.count('<table class="comparisons">') == 2
+
+
+def test_what_a_server_counted_stands_beside_what_the_client_saw():
+    html = page.render(subjects.complete())
+    table = html[html.index("What the servers counted") :].partition("</table>")[0]
+    assert table.count("<tr>") == 1 + 2 * len(subjects.complete().scenario.load.stages)
+    assert "not known" in table  # these servers count no first tokens

@@ -1,0 +1,287 @@
+/* libnvidia-ml.so.1 for tests: plays a trace, so that the real bindings can be asked what no GPU here could answer.
+ *
+ * NVML_STUB_TRACE names the trace, NVML_STUB_T0_NS the instant on CLOCK_MONOTONIC at which its time is 0. One statement
+ * a line, times in seconds; a series is `t:value t:value …`, constant before the first and after the last point.
+ *
+ *   gpu UUID                 begins a GPU; what follows is about it
+ *   linear NAME series       a value, straight between its points
+ *   steps NAME series        a value, held from each point on
+ *   energy PERIOD_S          the counter is the integral of power_w, renewed every PERIOD_S (0: always)
+ *   stall FROM TO            the counter stands still, and makes up for it after TO
+ *   reset AT                 the counter begins again at 0
+ *   process PID BYTES FROM TO
+ *   xid AT CODE
+ *   unsupported NAME         NVML_ERROR_NOT_SUPPORTED
+ *   failing NAME FROM TO     NVML_ERROR_UNKNOWN
+ *   lost AT                  NVML_ERROR_GPU_IS_LOST from then on
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { OK = 0, INVALID = 2, UNSUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, TIMEOUT = 10, LOST = 15, UNKNOWN = 999 };
+enum { MOST = 64, POINTS = 512 };
+
+typedef struct { char name[40]; int linear, n; double t[POINTS], v[POINTS]; } Series;
+typedef struct { double from, to, value; char name[40]; long id; } Span;
+typedef struct Gpu {
+  char uuid[96];
+  Series series[MOST];
+  Span stalls[MOST], processes[MOST], failing[MOST], xids[MOST];
+  char unsupported[MOST][40];
+  int n_series, n_stalls, n_processes, n_failing, n_xids, n_unsupported, xids_told, xids_asked;
+  double period, reset, lost;
+} Gpu;
+
+static Gpu gpus[16];
+static int n_gpus;
+static double t0;
+
+static double now(void) {
+  struct timespec at;
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  return at.tv_sec + at.tv_nsec / 1e9 - t0;
+}
+
+static Series *series_of(Gpu *gpu, const char *name) {
+  for (int i = 0; i < gpu->n_series; i++)
+    if (!strcmp(gpu->series[i].name, name)) return &gpu->series[i];
+  return NULL;
+}
+
+static double at(const Series *s, double t) {
+  if (t <= s->t[0]) return s->v[0];
+  for (int i = 1; i < s->n; i++)
+    if (t < s->t[i]) {
+      if (!s->linear) return s->v[i - 1];
+      return s->v[i - 1] + (s->v[i] - s->v[i - 1]) * (t - s->t[i - 1]) / (s->t[i] - s->t[i - 1]);
+    }
+  return s->v[s->n - 1];
+}
+
+static double integral(const Series *s, double until) { /* from 0; exact for both kinds of series */
+  double sum = 0, from = 0;
+  while (from < until) {
+    double to = until;
+    for (int i = 0; i < s->n; i++)
+      if (s->t[i] > from && s->t[i] < to) to = s->t[i];
+    double one = at(s, from + 1e-12), other = at(s, to - 1e-12);
+    sum += (one + other) / 2 * (to - from);
+    from = to;
+  }
+  return sum;
+}
+
+static void read_series(char *text, Series *out) {
+  for (char *word = strtok(text, " \n"); word && out->n < POINTS; word = strtok(NULL, " \n"))
+    if (sscanf(word, "%lf:%lf", &out->t[out->n], &out->v[out->n]) == 2) out->n++;
+}
+
+static int load(void) {
+  const char *path = getenv("NVML_STUB_TRACE"), *start = getenv("NVML_STUB_T0_NS");
+  FILE *file = path ? fopen(path, "r") : NULL;
+  if (!file) return UNKNOWN;
+  t0 = start ? atof(start) / 1e9 : 0;
+  if (!start) t0 = now();
+  n_gpus = 0;
+  memset(gpus, 0, sizeof gpus);
+  static char line[32768];
+  Gpu *gpu = NULL;
+  while (fgets(line, sizeof line, file)) {
+    char verb[20] = "", name[96] = "";
+    int used = 0;
+    Span span = {0};
+    if (sscanf(line, "%19s %95s %n", verb, name, &used) < 2) continue;
+    if (!strcmp(verb, "gpu")) {
+      gpu = &gpus[n_gpus++];
+      strcpy(gpu->uuid, name);
+      gpu->reset = gpu->lost = 1e18;
+      continue;
+    }
+    if (!gpu) continue;
+    if (!strcmp(verb, "linear") || !strcmp(verb, "steps")) {
+      Series *s = &gpu->series[gpu->n_series++];
+      strncpy(s->name, name, sizeof s->name - 1);
+      s->linear = verb[0] == 'l';
+      read_series(line + used, s);
+    } else if (!strcmp(verb, "energy")) gpu->period = atof(name);
+    else if (!strcmp(verb, "reset")) gpu->reset = atof(name);
+    else if (!strcmp(verb, "lost")) gpu->lost = atof(name);
+    else if (!strcmp(verb, "unsupported")) strncpy(gpu->unsupported[gpu->n_unsupported++], name, 39);
+    else if (!strcmp(verb, "stall") && sscanf(line, "%*s %lf %lf", &span.from, &span.to) == 2)
+      gpu->stalls[gpu->n_stalls++] = span;
+    else if (!strcmp(verb, "process") && sscanf(line, "%*s %ld %lf %lf %lf", &span.id, &span.value, &span.from, &span.to) == 4)
+      gpu->processes[gpu->n_processes++] = span;
+    else if (!strcmp(verb, "failing") && sscanf(line, "%*s %39s %lf %lf", span.name, &span.from, &span.to) == 3)
+      gpu->failing[gpu->n_failing++] = span;
+    else if (!strcmp(verb, "xid") && sscanf(line, "%*s %lf %ld", &span.from, &span.id) == 2)
+      gpu->xids[gpu->n_xids++] = span;
+  }
+  fclose(file);
+  return OK;
+}
+
+static int refused(Gpu *gpu, const char *name) {
+  double t = now();
+  if (t >= gpu->lost) return LOST;
+  for (int i = 0; i < gpu->n_unsupported; i++)
+    if (!strcmp(gpu->unsupported[i], name)) return UNSUPPORTED;
+  for (int i = 0; i < gpu->n_failing; i++)
+    if (!strcmp(gpu->failing[i].name, name) && t >= gpu->failing[i].from && t < gpu->failing[i].to) return UNKNOWN;
+  return OK;
+}
+
+static int value_of(Gpu *gpu, const char *name, double *out) {
+  int code = refused(gpu, name);
+  if (code) return code;
+  Series *s = series_of(gpu, name);
+  if (!s || !s->n) return UNSUPPORTED;
+  *out = at(s, now());
+  return OK;
+}
+
+static int energy_j(Gpu *gpu, double *out) {
+  int code = refused(gpu, "energy_j");
+  Series *power = series_of(gpu, "power_w");
+  if (code) return code;
+  if (!power) return UNSUPPORTED;
+  double t = now();
+  for (int i = 0; i < gpu->n_stalls; i++)
+    if (t >= gpu->stalls[i].from && t < gpu->stalls[i].to) t = gpu->stalls[i].from;
+  if (gpu->period > 0) t = (double)(long)(t / gpu->period) * gpu->period;
+  double since = t >= gpu->reset ? integral(power, gpu->reset) : -1000; /* joules since the driver was loaded */
+  *out = integral(power, t) - since;
+  return OK;
+}
+
+#define ASK(NAME, TYPE, FACTOR) { double v; int code = value_of(gpu, NAME, &v); if (!code) *out = (TYPE)(v * FACTOR); return code; }
+
+int nvmlInitWithFlags(unsigned flags) { (void)flags; return load(); }
+int nvmlInit_v2(void) { return load(); }
+int nvmlShutdown(void) { return OK; }
+const char *nvmlErrorString(int code) {
+  return code == UNSUPPORTED ? "Not Supported" : code == LOST ? "GPU is lost" : code == NOT_FOUND ? "Not Found" : "Unknown Error";
+}
+int nvmlSystemGetDriverVersion(char *out, unsigned size) { snprintf(out, size, "580.0-stub"); return OK; }
+int nvmlSystemGetCudaDriverVersion_v2(int *out) { *out = 13000; return OK; }
+int nvmlDeviceGetCount_v2(unsigned *out) { *out = n_gpus; return OK; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **out) { *out = &gpus[index]; return index < (unsigned)n_gpus ? OK : INVALID; }
+int nvmlDeviceGetHandleByUUID(const char *uuid, Gpu **out) {
+  for (int i = 0; i < n_gpus; i++)
+    if (!strcmp(gpus[i].uuid, uuid)) { *out = &gpus[i]; return OK; }
+  return NOT_FOUND;
+}
+int nvmlDeviceGetUUID(Gpu *gpu, char *out, unsigned size) { snprintf(out, size, "%s", gpu->uuid); return OK; }
+int nvmlDeviceGetName(Gpu *gpu, char *out, unsigned size) { (void)gpu; snprintf(out, size, "Stub GPU, not NVIDIA's"); return OK; }
+int nvmlDeviceGetPersistenceMode(Gpu *gpu, unsigned *out) ASK("persistence", unsigned, 1)
+int nvmlDeviceGetMigMode(Gpu *gpu, unsigned *out, unsigned *pending) { double v; int code = value_of(gpu, "mig", &v); if (!code) *out = *pending = (unsigned)v; return code; }
+int nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *out) { double j; int code = energy_j(gpu, &j); if (!code) *out = (unsigned long long)(j * 1e3); return code; }
+int nvmlDeviceGetPowerUsage(Gpu *gpu, unsigned *out) ASK("power_average_w", unsigned, 1e3)
+int nvmlDeviceGetPowerManagementLimit(Gpu *gpu, unsigned *out) ASK("power_limit_w", unsigned, 1e3)
+int nvmlDeviceGetEnforcedPowerLimit(Gpu *gpu, unsigned *out) ASK("power_limit_w", unsigned, 1e3)
+int nvmlDeviceGetClockInfo(Gpu *gpu, int type, unsigned *out) ASK(type == 1 ? "sm_clock_hz" : "memory_clock_hz", unsigned, 1e-6)
+int nvmlDeviceGetTemperature(Gpu *gpu, int sensor, unsigned *out) { (void)sensor; ASK("temperature_c", unsigned, 1) }
+int nvmlDeviceGetCurrentClocksEventReasons(Gpu *gpu, unsigned long long *out) ASK("clocks_event_bits", unsigned long long, 1)
+int nvmlDeviceGetTotalEccErrors(Gpu *gpu, int kind, int counter, unsigned long long *out) { (void)counter; ASK(kind ? "ecc_uncorrected" : "ecc_corrected", unsigned long long, 1) }
+int nvmlDeviceGetPcieThroughput(Gpu *gpu, int counter, unsigned *out) {
+  struct timespec wait = {0, 20000000};
+  nanosleep(&wait, NULL);
+  ASK(counter ? "pcie_received_bytes_per_s" : "pcie_sent_bytes_per_s", unsigned, 1e-3)
+}
+
+typedef struct { unsigned gpu, memory; } Rates;
+int nvmlDeviceGetUtilizationRates(Gpu *gpu, Rates *out) {
+  double v;
+  int code = value_of(gpu, "utilisation_ratio", &v);
+  if (!code) out->gpu = out->memory = (unsigned)(v * 100 + 0.5);
+  return code;
+}
+
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory;
+int nvmlDeviceGetMemoryInfo_v2(Gpu *gpu, Memory *out) {
+  double total, used;
+  int code = value_of(gpu, "memory_total_bytes", &total);
+  if (!code) code = value_of(gpu, "memory_used_bytes", &used);
+  if (code) return code;
+  out->total = (unsigned long long)total;
+  out->used = (unsigned long long)used;
+  out->reserved = 1 << 20;
+  out->free = out->total - out->used - out->reserved;
+  return OK;
+}
+
+typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } Process;
+int nvmlDeviceGetComputeRunningProcesses_v3(Gpu *gpu, unsigned *count, Process *out) {
+  unsigned n = 0, room = *count;
+  double t = now();
+  int code = refused(gpu, "processes");
+  if (code) return code;
+  for (int i = 0; i < gpu->n_processes; i++) {
+    Span *one = &gpu->processes[i];
+    if (t < one->from || t >= one->to) continue;
+    if (out && n < room) out[n] = (Process){(unsigned)one->id, (unsigned long long)one->value, ~0u, ~0u};
+    n++;
+  }
+  *count = n;
+  return n > room || (n && !out) ? TOO_SMALL : OK;
+}
+
+typedef struct { uint32_t field, scope; int64_t stamp, latency; int type, code; union { double d; unsigned long long ull; } value; } FieldValue;
+int nvmlDeviceGetFieldValues(Gpu *gpu, int n, FieldValue *out) {
+  if (now() >= gpu->lost) return LOST;
+  for (int i = 0; i < n; i++) {
+    double v = 0, factor = 1e9;
+    const char *name = "";
+    switch (out[i].field) {
+      case 186: name = out[i].scope ? "module_power_w" : "power_w"; factor = 1e3; break;
+      case 74: name = "throttled_power_s"; break;
+      case 75: name = "throttled_thermal_s"; break;
+      case 269: name = "throttled_sw_thermal_s"; break;
+      case 270: name = "throttled_hw_thermal_s"; break;
+      case 271: name = "throttled_hw_brake_s"; break;
+      case 82: name = "memory_temperature_c"; factor = 1; break;
+      case 138: name = "nvlink_sent_bytes"; factor = 1.0 / 1024; break;
+    }
+    out[i].code = value_of(gpu, name, &v);
+    out[i].type = 3; /* unsigned long long */
+    out[i].value.ull = (unsigned long long)(v * factor);
+  }
+  return OK;
+}
+
+typedef struct { unsigned version, supported; } Support;
+typedef struct { unsigned id; int code; double value; char *names[3]; } GpmMetric;
+typedef struct { unsigned version, n; void *one, *other; GpmMetric metrics[477]; } GpmGet;
+static Gpu *sampled;
+int nvmlGpmQueryDeviceSupport(Gpu *gpu, Support *out) { out->supported = series_of(gpu, "sm_active_ratio") != NULL; return OK; }
+int nvmlGpmSampleAlloc(void **out) { *out = malloc(8); return OK; }
+int nvmlGpmSampleFree(void *sample) { free(sample); return OK; }
+int nvmlGpmSampleGet(Gpu *gpu, void *sample) { (void)sample; sampled = gpu; return refused(gpu, "gpm"); }
+int nvmlGpmMetricsGet(GpmGet *asked) {
+  for (unsigned i = 0; i < asked->n; i++) {
+    unsigned id = asked->metrics[i].id;
+    const char *name = id == 2 ? "sm_active_ratio" : id == 5 ? "tensor_active_ratio" : id == 10 ? "dram_active_ratio" : "gpm_graphics_ratio";
+    double v = 0;
+    asked->metrics[i].code = value_of(sampled, name, &v);
+    asked->metrics[i].value = v * 100;
+  }
+  return OK;
+}
+
+typedef struct { Gpu *gpu; unsigned long long type, data; unsigned gpu_instance, compute_instance; } Event;
+int nvmlEventSetCreate(void **out) { *out = malloc(8); return OK; }
+int nvmlEventSetFree(void *set) { free(set); return OK; }
+int nvmlDeviceRegisterEvents(Gpu *gpu, unsigned long long types, void *set) { (void)types; (void)set; gpu->xids_asked = 1; return refused(gpu, "xid"); }
+int nvmlEventSetWait_v2(void *set, Event *out, unsigned timeout_ms) {
+  (void)set; (void)timeout_ms;
+  for (int i = 0; i < n_gpus; i++) {
+    Gpu *gpu = &gpus[i];
+    if (gpu->xids_asked && gpu->xids_told < gpu->n_xids && now() >= gpu->xids[gpu->xids_told].from) {
+      *out = (Event){gpu, 8, (unsigned long long)gpu->xids[gpu->xids_told++].id, ~0u, ~0u};
+      return OK;
+    }
+  }
+  return TIMEOUT;
+}
