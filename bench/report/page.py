@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bench.analysis.rows import tpot_s, ttft_s
-from bench.report import charts, comparisons, contents, glossary, images, launches, pulls, setup, timeline
+from bench.report import charts, comparisons, contents, energy, glossary, images, launches, pulls, setup, timeline
 from bench.report import format as fmt
 from bench.report.audit import audit_table
 from bench.report.charts import Chart
@@ -78,6 +78,7 @@ def chart_groups(subject: Subject) -> dict[str, tuple[Chart, ...]]:
         "curve": [
             lambda: charts.throughput_latency(subject, "ttft_p50_s", "TTFT p50"),
             lambda: charts.throughput_latency(subject, "tpot_p50_s", "TPOT p50"),
+            lambda: energy.by_concurrency(subject),
         ],
         "ttft": [lambda s=s: charts.distribution(subject, ttft_s, "TTFT", s) for s in stages],  # type: ignore[misc]
         "tpot": [lambda s=s: charts.distribution(subject, tpot_s, "TPOT", s) for s in stages],  # type: ignore[misc]

@@ -1,0 +1,41 @@
+"""What an output token costs in joules at each level of load, where GPUs were sampled."""
+
+from __future__ import annotations
+
+from bench.report.charts import Chart, blank, floats, plain
+from bench.report.subject import Subject
+
+METRIC = "energy_per_output_token_j"
+
+
+def by_concurrency(subject: Subject) -> Chart | None:
+    """A point per launch and stage, a line through each arm's centres; None where no launch has joules."""
+    figure = blank()
+    stages = [(stage.id, stage.concurrency) for stage in subject.scenario.load.stages if stage.concurrency]
+    for arm in subject.arms:
+        found = [(streams, value) for stage, streams in stages if (value := subject.value(arm.name, METRIC, stage))]
+        points = [(streams, joules, i) for streams, value in found for i, joules in sorted(value.per_launch.items())]
+        centre = [(streams, value.value) for streams, value in found if value.value is not None]
+        colour, shown = subject.colour(arm.name), plain(arm.name)
+        if points:
+            figure.add_scatter(
+                x=floats(p[0] for p in points), y=floats(p[1] for p in points), mode="markers", legendgroup=arm.name,
+                marker={"color": colour, "symbol": subject.symbol(arm.name), "size": 7, "opacity": 0.55},
+                name=f"{shown}: a launch", customdata=[[p[2]] for p in points],
+                hovertemplate="launch %{customdata[0]}<br>%{x:.0f} streams, %{y:.4g} J",
+            )  # fmt: skip
+        if centre:
+            figure.add_scatter(
+                x=floats(c[0] for c in centre), y=floats(c[1] for c in centre), mode="lines", legendgroup=arm.name,
+                line={"color": colour, "width": 2}, name=f"{shown}: centre of its launches", hoverinfo="skip",
+            )  # fmt: skip
+    if not figure.data:
+        return None
+    figure.update_xaxes(title="streams at once", type="log")
+    figure.update_yaxes(title="energy per output token (J)", rangemode="tozero")
+    return Chart(
+        "energy-by-concurrency", "Energy per output token against concurrency",
+        "Joules of the GPU boards, idle share included: what a GPU takes for doing nothing is shared by more tokens "
+        "the more streams there are.",
+        figure, 380,
+    )  # fmt: skip
