@@ -1,4 +1,4 @@
-"""CPU, memory and page faults of the host, the server's processes and the client's, read from /proc."""
+"""What the host, its container, the server's processes and the client's use, read from /proc and control groups."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from bench.clock import NS_PER_S, now_ns
+from bench.probes.cgroup import group_of
 
 Row = tuple[int, str, str, str, float]  # instant on CLOCK_MONOTONIC, source, entity, metric, value
 
@@ -143,6 +144,7 @@ class HostSampler:
         }
         self._pids: dict[str, frozenset[int]] = {}
         self._refresh_ns = 0
+        self._group = next((group for pid in sorted(server_roots) if (group := group_of(pid))), None)
         psutil.cpu_percent()  # the first call only sets the mark from which the next one counts
 
     def sample(self) -> Iterator[Row]:
@@ -153,6 +155,10 @@ class HostSampler:
             self._refresh_ns = now_ns() + int(TREE_REFRESH_S * NS_PER_S)
         for entity, group in self._groups.items():
             yield from group.sample(self._pids[entity])
+        if self._group:
+            at_ns = now_ns()
+            for metric, value in self._group.values():
+                yield at_ns, "host", "container", metric, value
 
     def _host(self) -> Iterator[Row]:
         at_ns = now_ns()
@@ -160,6 +166,7 @@ class HostSampler:
             "cpu_ratio": psutil.cpu_percent() / 100,
             "memory_available_bytes": psutil.virtual_memory().available,
             "load_average_1m": os.getloadavg()[0],
+            **_traffic(),
         }
         for metric, value in values.items():
             yield at_ns, "host", "host", metric, float(value)
@@ -173,6 +180,19 @@ class HostSampler:
             "client": client,
             "sampler": frozenset({self._self}),
         }
+
+
+def _traffic() -> dict[str, float]:
+    """Bytes since the host began, over all disks and over all networks but the loopback."""
+    disk = psutil.disk_io_counters()
+    nets = [one for name, one in psutil.net_io_counters(pernic=True).items() if name != "lo"]
+    found = {
+        "network_sent_bytes": float(sum(one.bytes_sent for one in nets)),
+        "network_received_bytes": float(sum(one.bytes_recv for one in nets)),
+    }
+    if disk is not None:  # a host may show no disk at all
+        found |= {"disk_read_bytes": float(disk.read_bytes), "disk_written_bytes": float(disk.write_bytes)}
+    return found
 
 
 def _ancestors(pids: Collection[int], parent_of: Mapping[int, int]) -> set[int]:

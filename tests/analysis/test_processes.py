@@ -50,3 +50,15 @@ def test_samples_in_which_a_process_slept_count_as_nothing(run):
     half = rows[~mine | (rows["t_s"] < (window.window_start_s + window.window_end_s) / 2)]
     assert process_cores(half, window)["VLLM::EngineCore"] == pytest.approx(0.5, abs=0.15)
     assert process_cores(rows[~mine], window) == {}
+
+
+@pytest.mark.parametrize(("share", "is_found"), [(0.2, True), (0.001, False)])
+def test_a_quota_that_held_the_container_back_is_found(run, share, is_found):
+    launches = []
+    for one in run.launches:
+        t = one.telemetry["t_s"].drop_duplicates()
+        frame = pd.DataFrame({"t_s": t, "source": "host", "entity": "container", "metric": "cpu_throttled_s"})
+        rows = frame.assign(value=share * t)
+        launches.append(dataclasses.replace(one, telemetry=pd.concat([one.telemetry, rows], ignore_index=True)))
+    findings = summarise(dataclasses.replace(run, launches=tuple(launches))).findings
+    assert bool([one for one in findings if one.id == "container-throttled"]) is is_found
