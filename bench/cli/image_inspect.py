@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ from bench.cli.choices import require_modules
 from bench.cli.image_tables import show_anatomy, show_facts
 from bench.cli.progress import PlainLines
 from bench.errors import InputError
+
+_GPU = re.compile(r"sm_\d{2,3}[af]?")
 
 
 @click.command("inspect")
@@ -39,6 +42,11 @@ def command(
     """Show what is in the image REFERENCE. Pulls nothing and starts nothing."""
     if (sbom or gpu) and not deep:
         raise InputError("--sbom and --gpu need --deep", where="nimbench image inspect", repair="add --deep")
+    if gpu and not _GPU.fullmatch(gpu):
+        raise InputError("no architecture of a GPU", where="--gpu", expected="sm_90, sm_100a and the like", got=gpu,
+                         repair="sm_ and the compute capability without its point")  # fmt: skip
+    if sbom and not sbom.parent.is_dir():
+        raise _not_written(sbom, "there is no such folder")
     require_modules("httpx", "docker")
     from bench.images.anatomy.overview import look
 
@@ -66,7 +74,14 @@ def _write_sbom(path: Path, anatomy: Anatomy, inventory: Inventory) -> None:
     from bench.anatomy import ImageContents
     from bench.images.anatomy.sbom import write_sbom
 
-    write_sbom(path, ImageContents(anatomy=anatomy, inventory=inventory))
+    try:
+        write_sbom(path, ImageContents(anatomy=anatomy, inventory=inventory))
+    except OSError as error:
+        raise _not_written(path, error.strerror or str(error)) from error
+
+
+def _not_written(path: Path, why: str) -> InputError:
+    return InputError(f"cannot be written: {why}", where=str(path), repair="give another file: --sbom FILE")
 
 
 def _document(document: dict[str, Any], found: tuple[Anatomy, Inventory] | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bench.cli.image_inspect import command
 from bench.errors import ArmError, InputError
 from bench.images.anatomy.kept import kept_at, known
 from bench.images.anatomy.overview import _instructions
+from tests.dockerside import requires_docker
 from tests.images.anatomy.tars import tar
 from tests.images.anatomy.test_docker_save import sha
 from tests.images.tokens import MANIFEST, BearerRegistry, bearer_registry, digest_of
@@ -101,6 +102,27 @@ def test_an_image_that_nobody_has_is_the_registry_s_error(registry):
 def test_options_of_a_deep_look_want_one():
     with pytest.raises(InputError, match="need --deep"):
         said("x", "--gpu", "sm_90")
+
+
+@pytest.mark.parametrize("words", [("--gpu", "sm_xx"), ("--gpu", "hopper"), ("--sbom", "/nowhere/at/all/bom.json")])
+def test_options_that_cannot_be_meant_are_refused_before_anything_is_asked(registry, words):
+    with pytest.raises(InputError, match="no architecture" if words[0] == "--gpu" else "no such folder"):
+        said(f"{registry.address}/team/app:1", "--deep", *words)
+    assert not registry.seen
+
+
+def test_a_name_that_no_image_can_have_is_the_user_s_error(registry):
+    with pytest.raises(InputError, match="bad ref!!"):
+        said("bad ref!!")
+
+
+@requires_docker
+def test_an_engine_s_image_is_shown_for_its_own_platform_only(docker_engine, tiny_image):
+    assert "linux/amd64" in said(tiny_image, "--where", "engine")
+    with pytest.raises(InputError, match="another platform"):
+        said(tiny_image, "--where", "engine", "--platform", "linux/s390x")
+    with pytest.raises(ArmError, match="invalid reference format"):
+        said("bad ref!!", "--where", "engine")
 
 
 def test_a_damaged_copy_is_read_as_none(registry, tmp_path):

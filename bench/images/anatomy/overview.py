@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bench.errors import InputError
 from bench.images.anatomy.place import identify
 from bench.secrets import Redactor
 
@@ -53,7 +54,7 @@ def look(reference: str, *, where: str = "auto", platform: str = "linux/amd64") 
     """Ask whoever has it. Secrets that its environment or its instructions hold are redacted."""
     started_s = time.monotonic()
     place, _ = identify(reference, where=where, platform=platform)
-    found = _of_registry(reference, platform) if place == "registry" else _of_engine(reference)
+    found = _of_registry(reference, platform) if place == "registry" else _of_engine(reference, platform)
     known = Redactor.knowing(found.env)
     return replace(
         found,
@@ -85,7 +86,7 @@ def _of_registry(reference: str, platform: str) -> Overview:
     )
 
 
-def _of_engine(reference: str) -> Overview:
+def _of_engine(reference: str, platform: str) -> Overview:
     from bench.dockerhost.client import connect
     from bench.dockerhost.errors import docker_errors
     from bench.images.local import image_facts
@@ -94,11 +95,15 @@ def _of_engine(reference: str) -> Overview:
         facts = image_facts(client, reference)
         found = client.api.inspect_image(facts.id)
         steps = [(str(row.get("CreatedBy") or ""), int(row.get("Size") or 0)) for row in client.api.history(facts.id)]
+    has = f"{found.get('Os')}/{found.get('Architecture')}"
+    if has != "/".join(platform.split("/")[:2]):
+        raise InputError("this host's engine has it for another platform", where=reference, expected=platform, got=has,
+                         repair=f"--platform {has}, or --where registry")  # fmt: skip
     diff_ids = [str(name) for name in (found.get("RootFS") or {}).get("Layers") or ()]
     return Overview(
         reference=reference,
         digest=facts.digest,
-        platform=f"{found.get('Os')}/{found.get('Architecture')}",
+        platform=has,
         wire_bytes=None,
         layers=tuple((name, None, by) for name, by in zip(diff_ids, _instructions(steps, len(diff_ids)), strict=True)),
         labels=facts.labels,

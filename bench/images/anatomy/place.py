@@ -30,9 +30,10 @@ def identify(reference: str, *, where: str = "auto", platform: str = PLATFORM) -
 def _in_engine(reference: str) -> tuple[str, str | None]:
     """Its id, and the digest by which a registry knows it."""
     from bench.dockerhost.client import connect
+    from bench.dockerhost.errors import docker_errors
     from bench.images.local import image_facts
 
-    with closing(connect()) as client:
+    with closing(connect()) as client, docker_errors(f"look at {reference}", None):
         facts = image_facts(client, reference)
     return facts.id, facts.digest
 
