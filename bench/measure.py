@@ -14,6 +14,7 @@ from bench.container import ImageRecord, Prepared
 from bench.errors import ArmError, Interrupted, LimitError
 from bench.events import Event, Progress
 from bench.launching import Attempt, Shield
+from bench.launching.gates import GpuGate
 from bench.model import Plan, PlannedLaunch, Scenario
 from bench.preparing import Station, on_cpus, prepare, renewed_image, station_of
 from bench.record import Failure, Finding
@@ -75,7 +76,7 @@ def _launches(
     if not writer.run.calibration:
         progress(Event("calibration", "measuring the instrument's own error"))
         writer.update(calibration=calibrate(scenario.load, progress))
-    done = writer.done_launches()
+    done, gate = writer.done_launches(), GpuGate(prepared.gpus)
     for block, launches in groupby(plan.launches, key=lambda planned: planned.block):
         wanted = [planned for planned in launches if planned.index not in done]
         for planned in wanted:
@@ -83,7 +84,7 @@ def _launches(
             facts = {"index": planned.index, "of": len(plan.launches), "arm": planned.arm, "block": block}
             progress(Event("launch", text, facts))
             with renewed_image(scenario, planned.arm, prepared, station, writer, progress) as image:
-                good = _launch(scenario, plan, planned, prepared, image, writer, progress, shield)
+                good = _launch(scenario, plan, planned, prepared, image, writer, progress, shield, gate)
             if good:
                 done |= {planned.index}
             time.sleep(scenario.launches.cooldown_s)
@@ -103,6 +104,7 @@ def _launch(
     writer: RunWriter,
     progress: Progress,
     shield: Shield,
+    gate: GpuGate,
 ) -> bool:
     """Measure one launch, again when it came out void; whether it is done in the end."""
     for _ in range(MOST_ATTEMPTS):
@@ -110,7 +112,9 @@ def _launch(
         attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared, image)
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
-            attempt.run()
+            attempt.void_reason = gate.wait(progress)
+            if attempt.void_reason is None:
+                attempt.run()
             status = LaunchStatus.DONE
         except ArmError as error:
             status, failure = LaunchStatus.FAILED, _failure(error)

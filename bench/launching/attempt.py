@@ -58,6 +58,7 @@ class Attempt:
     client: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     container: ContainerFacts = field(default_factory=ContainerFacts)
+    void_reason: str | None = None
 
     @property
     def arm(self) -> Arm:
@@ -103,7 +104,9 @@ class Attempt:
         """launch.json as it stands now."""
         ended = stamp()
         slept_s = suspended_s(self.began, ended)
-        is_void = status is LaunchStatus.DONE and slept_s > SUSPENDED_LEAST_S
+        if status is LaunchStatus.DONE and slept_s > SUSPENDED_LEAST_S:
+            self.void_reason = f"the host slept for {slept_s:.3f} s during this launch"
+        is_void = status is LaunchStatus.DONE and self.void_reason is not None
         planned = self.planned
         return Launch(
             index=planned.index,
@@ -114,7 +117,7 @@ class Attempt:
             burn_in=planned.burn_in,
             purpose=planned.purpose,
             status=LaunchStatus.VOID if is_void else status,
-            void_reason=f"the host slept for {slept_s:.3f} s during this launch" if is_void else None,
+            void_reason=self.void_reason if is_void else None,
             failure=failure,
             t0={"start": self.began, "end": ended},
             command=self.command,

@@ -27,7 +27,16 @@ def folder(tmp_path_factory):
     text = text.replace("blocks: 2, burn_in: 1}", f"blocks: 2, burn_in: 0, port_base: {free_port_pair()}}}")
     (place / "tiny" / "scenario.yaml").write_text(text)
     (place / "trace").write_text(
-        trace_of(**{GPU: (f"steps power_w 0:{WATTS}", "energy 0.1", "steps sm_active_ratio 0:0.5")})
+        trace_of(
+            **{
+                GPU: (
+                    f"steps power_w 0:{WATTS}",
+                    "energy 0.1",
+                    "steps sm_active_ratio 0:0.5",
+                    "steps utilisation_ratio 0:0",
+                )
+            }
+        )
     )
     with pytest.MonkeyPatch.context() as patch:
         play(patch, build(place), place / "trace", time.monotonic_ns())

@@ -1,0 +1,48 @@
+"""The GPUs at this moment, asked once: who uses them, and how warm they are."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuState:
+    """One GPU; None is what this card or driver does not say."""
+
+    uuid: str
+    processes: tuple[tuple[int, int | None], ...] | None = None  # of compute: pid, bytes
+    utilisation_ratio: float | None = None
+    temperature_c: float | None = None
+
+
+def read_states(uuids: Sequence[str]) -> tuple[GpuState, ...]:
+    """Of these GPUs; `NVMLError` where the driver or one of them is gone."""
+    nvml = importlib.import_module("pynvml")  # of the extra `run`
+    nvml.nvmlInit()
+    try:
+        return tuple(_state(nvml, uuid, nvml.nvmlDeviceGetHandleByUUID(uuid)) for uuid in uuids)
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
+    found = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    rates = _asked(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
+    warm = _asked(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    return GpuState(
+        uuid=uuid,
+        processes=None if found is None else tuple((one.pid, one.usedGpuMemory) for one in found),
+        utilisation_ratio=None if rates is None else rates.gpu / 100,
+        temperature_c=None if warm is None else float(warm),
+    )
+
+
+def _asked(nvml: Any, question: Callable[[], Any]) -> Any:
+    """None where this card has no answer; what is lost is an error."""
+    try:
+        return question()
+    except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound, nvml.NVMLError_NoPermission):
+        return None

@@ -1,0 +1,94 @@
+"""A launch waits for its GPU, says why, and is void where the wait has no end."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bench.launching import gates
+from bench.launching.gates import GpuGate
+from bench.probes.gpustate import GpuState
+from tests.nvml import GPU, build, play, requires_gcc, trace_of
+
+IDLE = GpuState(uuid="GPU-a", processes=(), utilisation_ratio=0.0, temperature_c=40.0)
+READ = """
+import sys
+from bench.probes.gpustate import read_states
+print(read_states([sys.argv[1]])[0])
+"""
+
+
+def changed(**facts):
+    return GpuState(**{**{name: getattr(IDLE, name) for name in IDLE.__slots__}, **facts})
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(gates, "POLL_S", 0.0)
+    monkeypatch.setattr(gates, "TELL_S", 0.0)
+
+
+def waited(*states, gate=None, most_wait_s=60.0):
+    """(reason, what was told) of a gate that sees these states one after the other, the last one for ever."""
+    left, told = list(states), []
+
+    def read(_):
+        return [left.pop(0) if len(left) > 1 else left[0]]
+
+    gate = gate or GpuGate(["GPU-a"], most_wait_s=most_wait_s, read=read)
+    gate._read = read
+    return gate.wait(lambda event: told.append(event.text)), told, gate
+
+
+def test_an_idle_gpu_lets_the_launch_begin_at_once():
+    reason, told, _ = waited(IDLE)
+    assert (reason, told) == (None, [])
+    assert GpuGate([]).wait(print) is None, "an arm without a GPU asks nobody"
+
+
+def test_a_process_on_the_gpu_is_waited_for_and_named():
+    reason, told, _ = waited(changed(processes=((666, 9 * 2**30),)), changed(processes=((666, None),)), IDLE)
+    assert reason is None
+    assert told[0] == "waiting for the GPU: GPU-a is used by process 666 (9.0 GiB)"
+    assert told[1].endswith("process 666")
+
+
+def test_a_gpu_at_work_without_a_known_process_is_waited_for():
+    reason, told, _ = waited(changed(utilisation_ratio=0.4), IDLE)
+    assert reason is None and "at work (40% of the time)" in told[0]
+
+
+def test_a_launch_begins_no_warmer_than_the_first_one():
+    _, _, gate = waited(IDLE)
+    reason, told, _ = waited(changed(temperature_c=61.0), changed(temperature_c=43.0), gate=gate)
+    assert reason is None
+    assert told == ["waiting for the GPU: GPU-a has 61 °C, at the first launch it had 40 °C"]
+    assert waited(changed(temperature_c=30.0), gate=gate)[0] is None
+
+
+def test_what_a_card_does_not_say_holds_nothing_up():
+    assert waited(GpuState(uuid="GPU-a"))[0] is None
+
+
+def test_a_wait_without_end_gives_the_reason():
+    reason, _, _ = waited(changed(processes=((666, None),)), most_wait_s=0.0)
+    assert reason == "GPU-a is used by process 666; waited 0 s"
+
+
+def test_a_driver_that_does_not_answer_is_a_reason():
+    def gone(_):
+        raise OSError("GPU is lost")
+
+    assert "the driver does not answer (GPU is lost)" in GpuGate(["GPU-a"], most_wait_s=0.0, read=gone).wait(print)
+
+
+@requires_gcc
+def test_the_state_comes_from_the_real_bindings(tmp_path, monkeypatch):
+    held = "process 4242 60000000000 -9 1e9"
+    (tmp_path / "trace").write_text(trace_of(**{GPU: ("steps power_w 0:70", held, "unsupported temperature_c")}))
+    play(monkeypatch, build(tmp_path), tmp_path / "trace", 0)
+    command = [sys.executable, "-c", READ, GPU]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
+    assert "processes=((4242, 60000000000),)" in said and "utilisation_ratio=0.97" in said
+    assert "temperature_c=None" in said
