@@ -112,7 +112,7 @@ def _launch(
         attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared, image)
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
-            attempt.void_reason = gate.wait(progress)
+            attempt.void_reason = None if attempt.arm.url else gate.wait(progress)  # a server that runs holds its GPU
             if attempt.void_reason is None:
                 attempt.run()
             status = LaunchStatus.DONE

@@ -101,6 +101,7 @@ class Launches:
     seed: int = 1
     cooldown_s: float = 0.0
     telemetry_interval_s: float = 0.5
+    gpu_idle_s: float = 0.0  # that GPUs are watched idle, before an arm starts and again before its load; 0 = not
     port_base: int = 18400  # the plan counts up from here; below the kernel's range of ephemeral ports
 
 

@@ -63,6 +63,15 @@ class StageWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdleWindow:
+    """The arm's GPUs with nothing to do, seconds since the launch's t0."""
+
+    loaded: bool  # the arm serves and nobody asks; else it was not there yet
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why an arm did not serve, with the repair."""
 
@@ -100,6 +109,7 @@ class Launch:
     effective_config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageWindow, ...] = ()
+    idle: tuple[IdleWindow, ...] = ()
     client: Mapping[str, Any] = field(default_factory=dict)  # facts on the load processes, e.g. cpu_s per stage
     findings: tuple[Finding, ...] = ()
 

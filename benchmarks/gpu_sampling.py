@@ -29,10 +29,7 @@ def measure(folder: Path, busy: int) -> tuple[int, float, float]:
     uuids = tuple(f"GPU-{place}" for place in range(GPUS))
     (folder / "trace").write_text(trace_of(**dict.fromkeys(uuids, ("steps power_w 0:500", "energy 0.1"))))
     os.environ |= {"LD_LIBRARY_PATH": str(folder), "NVML_STUB_TRACE": str(folder / "trace")}
-    spec = SamplerSpec(
-        t0_ns=now_ns(), interval_s=0.5, server_pids=(), client_pid=os.getpid(), metrics_url=None, metric_names={},
-        out=str(folder / "rows"), gpu_uuids=uuids,
-    )  # fmt: skip
+    spec = SamplerSpec(t0_ns=now_ns(), interval_s=0.1, out=str(folder / "rows"), gpu_uuids=uuids)
     others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(busy)]
     try:
         telemetry = Telemetry(spec)

@@ -18,13 +18,14 @@ from bench.events import Event, Progress
 from bench.launching.config import learn_config
 from bench.launching.containers import ContainerFacts, container_facts, named
 from bench.launching.images import pull
+from bench.launching.sampling import Sampling
 from bench.launching.startup import steady_mark, wait_serving
 from bench.launching.traffic import apply_load
 from bench.load.job import LoadResult
 from bench.model import Arm, Plan, PlannedLaunch, Scenario
 from bench.plan import launch_spec
 from bench.probes.coldstart import Probe, log_marks
-from bench.record import Failure, Finding, Launch, Stamp
+from bench.record import Failure, Finding, IdleWindow, Launch, Stamp
 from bench.runtimes import start
 from bench.runtimes.base import Running
 from bench.runtimes.ready import arm_error
@@ -59,6 +60,7 @@ class Attempt:
     findings: list[Finding] = field(default_factory=list)
     container: ContainerFacts = field(default_factory=ContainerFacts)
     void_reason: str | None = None
+    idle: list[IdleWindow] = field(default_factory=list)
 
     @property
     def arm(self) -> Arm:
@@ -82,6 +84,15 @@ class Attempt:
 
     def run(self) -> None:
         """Measure; whatever happens, nothing of the arm is left running. ArmError when it did not serve."""
+        sampling = Sampling(self)
+        try:
+            sampling.watch_idle()
+            self._run(sampling)
+        finally:
+            with self.shield():
+                sampling.stop()
+
+    def _run(self, sampling: Sampling) -> None:
         log_path, scratch = self.launch_dir.log_path, self.launch_dir.scratch
         if self.image is not None:
             pull(self, self.image)
@@ -93,9 +104,12 @@ class Attempt:
             self.command = running.paste()
             self._start_up(spec, running)
             learn_config(self, spec, running)
+            sampling.watch_idle(spec, running)
+            sampling.begin_load(spec, running)
             apply_load(self, spec, running)
         finally:
             with self.shield():
+                sampling.stop()  # first: an engine that is gone answers no /metrics
                 running.stop()
                 self.container = container_facts(running, self.prepared.images.get(self.arm.name))
                 self._note_marks(running)
@@ -130,6 +144,7 @@ class Attempt:
             effective_config=self.effective_config,
             versions=self.versions,
             stages=self.load.stages if self.load else (),
+            idle=tuple(self.idle),
             client=self.client,
             findings=tuple(self.findings),
         )

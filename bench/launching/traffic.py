@@ -1,9 +1,7 @@
-"""The load on a serving arm, with the sampler beside it."""
+"""The load on a serving arm."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from bench.clock import since_s
@@ -11,8 +9,6 @@ from bench.engines.base import LaunchSpec
 from bench.errors import ArmError
 from bench.load.driver import LoadAborted, drive
 from bench.load.job import LoadJob, LoadResult
-from bench.probes.sampler import SamplerReport, SamplerSpec
-from bench.probes.telemetry import Telemetry
 from bench.runtimes.base import Running
 from bench.runtimes.models import tokenizer_location
 from bench.vocabulary import Mark, Severity
@@ -22,8 +18,7 @@ if TYPE_CHECKING:
 
 
 def apply_load(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
-    """Drive the scenario's load; its rows and the telemetry are kept also when the arm dies under it."""
-    telemetry = Telemetry(_sampler_spec(attempt, spec, running))
+    """Drive the scenario's load; its rows are kept also when the arm dies under it."""
     try:
         job = _job(attempt, running)
         attempt.load = drive(job, attempt.progress, watch=lambda: _watch(attempt, spec, running))
@@ -35,8 +30,6 @@ def apply_load(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
         raise _with_its_log(attempt, spec, running, error) from error
     finally:
         with attempt.shield():
-            attempt.telemetry, report = telemetry.stop()
-            _note_sampler(attempt, report)
             _note_client(attempt, attempt.load)
     _watch(attempt, spec, running)
 
@@ -65,39 +58,10 @@ def _job(attempt: Attempt, running: Running) -> LoadJob:
     )
 
 
-def _sampler_spec(attempt: Attempt, spec: LaunchSpec, running: Running) -> SamplerSpec:
-    return SamplerSpec(
-        t0_ns=attempt.t0_ns,
-        interval_s=attempt.scenario.launches.telemetry_interval_s,
-        server_pids=tuple(running.pids().values()),
-        client_pid=os.getpid(),
-        metrics_url=spec.metrics_url,
-        metric_names=dict(attempt.engine.metric_names),
-        out=str(attempt.launch_dir.scratch / "telemetry.arrows"),
-        gpu_uuids=attempt.prepared.gpus,
-    )
-
-
 def _watch(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
     """Ends the load when the arm is dead: asking a corpse for an hour teaches nothing."""
     if running.exited() is not None:
         raise attempt.died(spec, running, "under load")
-
-
-def _note_sampler(attempt: Attempt, report: SamplerReport) -> None:
-    attempt.client["sampler"] = asdict(report)
-    if failed := sum(report.failed.values()):
-        last = "; ".join(f"{source}: {text}" for source, text in report.last_error.items())
-        text = f"{failed} telemetry samples failed, {sum(report.samples.values())} were taken ({last})"
-        attempt.find("telemetry-samples-failed", text)
-    for uuid, why in report.gpu_lost.items():
-        text = f"the GPU {uuid} was lost while the arm served ({why}): nothing is known of it from then on"
-        attempt.find(
-            "gpu-lost", text, severity=Severity.VOID, step="look at dmesg for its XID, reset or leave that GPU"
-        )
-    if report.dropped_lines:
-        text = f"{report.dropped_lines} lines of the engine's /metrics broke the format and were left out"
-        attempt.find("metrics-lines-dropped", text)
 
 
 def _note_client(attempt: Attempt, load: LoadResult | None) -> None:

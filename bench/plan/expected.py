@@ -10,6 +10,7 @@ from bench.vocabulary import ImageAbsent
 # with a small model on 2 cores for llamacpp and vllm, from published logs for nim.
 _START_S = {"llamacpp": 5.0, "vllm": 90.0, "nim": 300.0}
 _START_OTHER_S = 120.0
+IDLE_SETTLE_S = 3.0  # for clocks to fall, and the sampler to begin, before GPUs count as idle
 _STOP_S = 1.0
 _RENEWED_S = 35.0  # to build, push, look into, remove and pull one image of 0.1 GB, with 2 cores
 _CALIBRATION_STAGE_S = 3.5  # once a run for each stage
@@ -37,8 +38,14 @@ def _launch_s(scenario: Scenario, arm: Arm) -> float:
     load = scenario.load
     stages_s = sum(load.ramp_s + load.warmup_s + (stage.duration_s or 0.0) + _DRAIN_S for stage in load.stages)
     start_s = 0.0 if arm.url else _START_S.get(_starting_engine(scenario, arm), _START_OTHER_S) + _STOP_S
+    watched_s = 2 * (IDLE_SETTLE_S + scenario.launches.gpu_idle_s) if is_watched_idle(scenario) else 0.0
     renewed_s = _RENEWED_S if scenario.coldstart.image_absent is ImageAbsent.EACH else 0.0
-    return start_s + renewed_s + load.rounds * stages_s + scenario.launches.cooldown_s
+    return start_s + watched_s + renewed_s + load.rounds * stages_s + scenario.launches.cooldown_s
+
+
+def is_watched_idle(scenario: Scenario) -> bool:
+    """Whether every launch watches its GPUs with nothing to do."""
+    return scenario.gpu is not None and scenario.launches.gpu_idle_s > 0
 
 
 def _starting_engine(scenario: Scenario, arm: Arm) -> str:

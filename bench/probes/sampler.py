@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
@@ -35,25 +35,19 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerSpec:
-    """What to sample, and where the rows go."""
+    """What to sample, and where the rows go: GPUs alone where there are any, else host and engine.
+
+    GPUs have a process of their own, so that neither a scan of /proc nor a parser delays them.
+    """
 
     t0_ns: int
     interval_s: float
-    server_pids: tuple[int, ...]
-    client_pid: int
-    metrics_url: str | None
-    metric_names: Mapping[str, str]
     out: str
-    gpu_uuids: tuple[str, ...] = ()  # sampled by a process of their own: see `of_gpus`
-    gpu_interval_s: float = 0.1
-
-    def without_gpus(self) -> SamplerSpec:
-        """What the first process samples."""
-        return replace(self, gpu_uuids=())
-
-    def of_gpus(self) -> SamplerSpec:
-        """What the second one samples: nothing but GPUs, so that neither a scan of /proc nor a parser delays them."""
-        return replace(self, server_pids=(), metrics_url=None, out=f"{self.out}.gpu")
+    server_pids: tuple[int, ...] = ()
+    client_pid: int = 0
+    metrics_url: str | None = None
+    metric_names: Mapping[str, str] = field(default_factory=dict)
+    gpu_uuids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +59,7 @@ class SamplerReport:
     last_error: dict[str, str] = field(default_factory=dict)
     largest_gap_s: dict[str, float] = field(default_factory=dict)  # source -> between two good samples
     dropped_lines: int = 0  # of the engine's exposition, over all samples
-    cpu_s: float | None = None  # the sampler's own, user + system
+    cpu_s: float | None = None  # of the process that samples host and engine, user + system
     gpu_cpu_s: float | None = None  # of the process that samples GPUs; None without one
     gpu_absent: dict[str, dict[str, str]] = field(default_factory=dict)  # UUID -> metric -> why this card has it not
     gpu_failed: dict[str, dict[str, int]] = field(default_factory=dict)  # UUID -> metric -> reads that failed
@@ -126,7 +120,10 @@ def sample_until(stop: threading.Event, spec: SamplerSpec) -> SamplerReport:
     for thread in threads:
         thread.join()
     stream.close()
-    report.cpu_s = time.process_time()
+    if spec.gpu_uuids:
+        report.gpu_cpu_s = time.process_time()
+    else:
+        report.cpu_s = time.process_time()
     return report
 
 
@@ -153,7 +150,7 @@ def _of_gpus(spec: SamplerSpec, report: SamplerReport) -> dict[str, _Source]:
     gpus = GpuSampler(spec.gpu_uuids)
     report.gpu_absent, report.gpu_failed, report.gpu_lost = gpus.notes.absent, gpus.notes.failed, gpus.notes.lost
     return {
-        "gpu": _Source(gpus.sample, spec.gpu_interval_s, most_cpu_ratio=1.0),
+        "gpu": _Source(gpus.sample, spec.interval_s, most_cpu_ratio=1.0),
         "gpu_pcie": _Source(gpus.sample_pcie, SLOW_S),
     }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,27 +18,29 @@ STOP_TIMEOUT_S = 10.0  # one scrape that hangs, and the last flush
 
 
 class Telemetry:
-    """Running samplers: one process for host and engine, one for GPUs where the arm has any.
+    """Running samplers, a process for each spec; `also` begins another one beside them.
 
     `stop` gives the rows, also after a sampler itself died: what it wrote is kept.
     """
 
-    def __init__(self, spec: SamplerSpec) -> None:
+    def __init__(self, *specs: SamplerSpec) -> None:
         self._stopped: tuple[pa.Table, SamplerReport] | None = None
-        self._host = _Process(spec.without_gpus())
-        self._gpus = _Process(spec.of_gpus()) if spec.gpu_uuids else None
+        self._running = [_Process(spec) for spec in specs]
 
     @property
     def pids(self) -> tuple[int, ...]:
         """Of the samplers' processes."""
-        return tuple(one.pid for one in (self._host, self._gpus) if one)
+        return tuple(one.pid for one in self._running)
+
+    def also(self, spec: SamplerSpec) -> None:
+        """Sample this too from now on."""
+        self._running.append(_Process(spec))
 
     def stop(self) -> tuple[pa.Table, SamplerReport]:
         """End the samplers; a second call gives the same again."""
         if self._stopped is None:
-            self._stopped = self._host.stop()
-            if self._gpus:
-                self._stopped = _together(self._stopped, self._gpus.stop())
+            nothing = (TELEMETRY.empty_table(), SamplerReport())
+            self._stopped = reduce(_together, [one.stop() for one in self._running], nothing)
         return self._stopped
 
 
@@ -70,21 +73,23 @@ class _Process:
 
 
 def _together(
-    host: tuple[pa.Table, SamplerReport], gpus: tuple[pa.Table, SamplerReport]
+    some: tuple[pa.Table, SamplerReport], more: tuple[pa.Table, SamplerReport]
 ) -> tuple[pa.Table, SamplerReport]:
-    mine, theirs = host[1], gpus[1]
-    report = replace(
-        mine,
-        samples=mine.samples | theirs.samples,
-        failed=mine.failed | theirs.failed,
-        last_error=mine.last_error | theirs.last_error,
-        largest_gap_s=mine.largest_gap_s | theirs.largest_gap_s,
-        gpu_cpu_s=theirs.cpu_s,
-        gpu_absent=theirs.gpu_absent,
-        gpu_failed=theirs.gpu_failed,
-        gpu_lost=theirs.gpu_lost,
+    """Sources and GPUs of two samplers differ; of what only one of them says, its word counts."""
+    one, other = some[1], more[1]
+    report = SamplerReport(
+        samples=one.samples | other.samples,
+        failed=one.failed | other.failed,
+        last_error=one.last_error | other.last_error,
+        largest_gap_s=one.largest_gap_s | other.largest_gap_s,
+        dropped_lines=one.dropped_lines + other.dropped_lines,
+        cpu_s=other.cpu_s if one.cpu_s is None else one.cpu_s,
+        gpu_cpu_s=other.gpu_cpu_s if one.gpu_cpu_s is None else one.gpu_cpu_s,
+        gpu_absent=one.gpu_absent | other.gpu_absent,
+        gpu_failed=one.gpu_failed | other.gpu_failed,
+        gpu_lost=one.gpu_lost | other.gpu_lost,
     )
-    return pa.concat_tables([host[0], gpus[0]]), report
+    return pa.concat_tables([some[0], more[0]]), report
 
 
 def read_rows(path: Path) -> pa.Table:

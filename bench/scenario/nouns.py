@@ -120,6 +120,7 @@ def _launches(shape: ScenarioShape) -> model.Launches:
         seed=launches.seed,
         cooldown_s=launches.cooldown,
         telemetry_interval_s=launches.telemetry_interval,
+        gpu_idle_s=_known(launches.gpu_idle),
         port_base=launches.port_base,
     )
 

@@ -14,7 +14,10 @@ from bench.scenario.source import Document, parse_value, relabelled
 
 # Noun fields whose unit is in the name; the file's key has it in the value instead.
 _SECONDS_KEYS = frozenset(
-    {"duration_s", "warmup_s", "ramp_s", "timeout_s", "ready_timeout_s", "cooldown_s", "telemetry_interval_s"}
+    {
+        *("duration_s", "warmup_s", "ramp_s", "timeout_s", "ready_timeout_s", "cooldown_s", "telemetry_interval_s"),
+        "gpu_idle_s",
+    }
 )
 
 

@@ -157,6 +157,9 @@ class ModeLaunchesShape(Shape):
 
     blocks: Count | None = Field(default=None, description="launches of every arm that are kept")
     burn_in: Whole | None = Field(default=None, description="blocks before them that are dropped")
+    gpu_idle: Duration | None = Field(
+        default=None, description="GPUs are watched idle for so long, before each start and again before each load"
+    )
 
 
 class LaunchesShape(ModeLaunchesShape):

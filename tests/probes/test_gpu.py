@@ -46,10 +46,11 @@ def played(tmp_path, monkeypatch, library):
         t0_ns = now_ns() + 700_000_000  # the sampler's own start
         play(monkeypatch, library, tmp_path / "trace", t0_ns)
         spec = SamplerSpec(
-            t0_ns=t0_ns, interval_s=0.5, server_pids=(os.getpid(),), client_pid=os.getpid(), metrics_url=None,
-            metric_names={}, out=str(tmp_path / "rows"), gpu_uuids=uuids, gpu_interval_s=0.05,
+            t0_ns=t0_ns, interval_s=0.5, server_pids=(os.getpid(),), client_pid=os.getpid(),
+            out=str(tmp_path / "rows"),
         )  # fmt: skip
-        telemetry = Telemetry(spec)
+        telemetry = Telemetry(SamplerSpec(t0_ns=t0_ns, interval_s=0.05, out=f"{spec.out}.gpu", gpu_uuids=uuids))
+        telemetry.also(spec)
         time.sleep(0.7 + seconds)
         table, report = telemetry.stop()
         return Played(table.to_pandas(), report)
