@@ -18,7 +18,10 @@ OF_STAGES = (
     "requests_per_s",
     "error_ratio",
     "energy_per_output_token_j",
+    "output_tokens_per_j",
+    "energy_net_per_output_token_j",
     "energy_per_request_j",
+    "energy_net_per_request_j",
 )
 OF_IMAGE_TIMES = (  # known only where the image is brought anew for each launch
     "build_s",
@@ -32,6 +35,7 @@ OF_LAUNCHES = (
     "start_to_first_token_s",
     "start_to_ready_s",
     "peak_memory_bytes",
+    "loaded_idle_power_w",
     *OF_IMAGE_TIMES,
     "image_wire_bytes",
     "image_disk_bytes",

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import pandas as pd
+from typing import Any
 
 from bench.analysis.energy import DISAGREE, cut_gpus, gpu_rows
 from bench.analysis.numbers import Numbers
 from bench.analysis.rows import StageRows
+from bench.analysis.slowdown import POWER_CAP, event_bits, held_back, intruders, within
 from bench.analysis.words import percent
 from bench.record import Finding, Launch
 from bench.vocabulary import Severity
-
-_POWER_CAP = 0x4
-_SLOWED = {  # bits and times of slowing down that nobody chose: a launch with them is not like the others
-    0x8: "hardware slowdown", 0x20: "heat (software)", 0x40: "heat (hardware)", 0x80: "power brake",
-}  # fmt: skip
-_SLOWED_TIMES = {
-    "throttled_sw_thermal_s": "heat (software)", "throttled_hw_thermal_s": "heat (hardware)",
-    "throttled_hw_brake_s": "power brake",
-}  # fmt: skip
-_LEAST_S = 0.001  # of slowing down that counts
 
 
 def energy_known(numbers: Numbers) -> Iterator[Finding]:
@@ -72,21 +62,19 @@ def slowed_down(numbers: Numbers) -> Iterator[Finding]:
     for launch, rows in _windows(numbers):
         if rows.gpu is None:
             continue
-        inside = rows.gpu[rows.gpu["t_s"].between(rows.window.window_start_s, rows.window.window_end_s)]
-        bits = inside.loc[inside["metric"] == "clocks_event_bits", "value"].astype("int64")
-        causes = {cause for bit, cause in _SLOWED.items() if (bits & bit).any()}
-        causes |= {cause for metric, cause in _SLOWED_TIMES.items() if _grew(inside, metric)}
-        if causes:
+        inside = within(rows.gpu, rows.window)
+        if causes := held_back(inside):
             yield _finding(
                 "gpu-slowed-down",
                 Severity.VOID,
                 launch,
                 rows,
-                f"The GPU was held back within this window: {', '.join(sorted(causes))}. "
-                "Its numbers are of a card that protects itself.",
+                f"The GPU was held back within this window: {', '.join(causes)}. Its numbers are of a card that "
+                "protects itself, and are left out.",
                 "Repair cooling or supply; run again.",
             )
-        capped = float((bits & _POWER_CAP).astype(bool).mean()) if len(bits) else 0.0
+        bits = event_bits(inside)
+        capped = float((bits & POWER_CAP).astype(bool).mean()) if len(bits) else 0.0
         if capped > 0:
             yield _finding(
                 "gpu-at-power-limit",
@@ -103,23 +91,38 @@ def others_on_the_gpu(numbers: Numbers) -> Iterator[Finding]:
     """A process that came onto the GPU after the arm was serving."""
     for one in numbers.kept:
         rows = gpu_rows(one.telemetry)
-        if rows is None or not one.launch.stages:
+        if rows is None:
             continue
-        begin_s = min(window.warm_end_s for window in one.launch.stages)
-        end_s = max(window.window_end_s for window in one.launch.stages)
-        held = rows[rows["metric"] == "process_memory_bytes"]
-        before = set(held.loc[held["t_s"] < begin_s, "entity"])
-        late = held[held["t_s"].between(begin_s, end_s) & ~held["entity"].isin(before)]
-        for entity, size in late.groupby("entity")["value"].max().items() if before else ():
+        for entity, size in intruders(rows, one.launch).groupby("entity")["value"].max().items():
             uuid, _, pid = str(entity).partition("/")
             yield Finding(
                 id="gpu-shared",
                 severity=Severity.VOID,
                 arm=one.launch.arm,
                 launch=one.launch.index,
-                text=f"Process {pid} came onto {uuid} with {size / 2**30:.2g} GiB while the arm was measured.",
+                text=f"Process {pid} came onto {uuid} with {size / 2**30:.2g} GiB while the arm was measured; the "
+                "stages that it shared are left out.",
                 next="Keep the GPU for the benchmark alone, and run again.",
             )
+
+
+def idle_known(numbers: Numbers) -> Iterator[Finding]:
+    """Idle windows without a number, and those whose two ways of counting disagree."""
+    for one in numbers.kept:
+        for power in numbers.idle.get(one.launch.index, ()):
+            when = "with the arm loaded" if power.loaded else "before the arm"
+            about: dict[str, Any] = {"arm": one.launch.arm, "launch": one.launch.index}
+            if power.watts is None:
+                text = f"The idle power {when} is not known: {power.problem}."
+                step = "Keep the GPU for the benchmark alone; with nothing loaded there are no net joules else."
+                yield Finding(id="idle-power-not-known", severity=Severity.WARN, text=text, next=step, **about)
+            elif power.integrated_w is not None and abs(power.integrated_w / power.watts - 1) > DISAGREE:
+                text = (
+                    f"Idle {when}, the energy counter says {power.watts:.3g} W and sampled power "
+                    f"{power.integrated_w:.3g} W: net joules, which leave idle out, are as uncertain as that."
+                )
+                step = "Compare gross joules; some cards misreport what they take when idle."
+                yield Finding(id="idle-power-disagrees", severity=Severity.WARN, text=text, next=step, **about)
 
 
 def _windows(numbers: Numbers) -> Iterator[tuple[Launch, StageRows]]:
@@ -128,14 +131,9 @@ def _windows(numbers: Numbers) -> Iterator[tuple[Launch, StageRows]]:
             yield one.launch, rows
 
 
-def _grew(rows: pd.DataFrame, metric: str) -> bool:
-    mine = rows[rows["metric"] == metric]
-    return any(one.max() - one.min() > _LEAST_S for _, one in mine.groupby("entity")["value"])
-
-
 def _finding(name: str, severity: Severity, launch: Launch, rows: StageRows, text: str, step: str | None) -> Finding:
     at = {"stage": rows.window.stage}
     return Finding(id=name, severity=severity, at=at, arm=launch.arm, launch=launch.index, text=text, next=step)
 
 
-CHECKS = (energy_known, energy_refused, slowed_down, others_on_the_gpu)
+CHECKS = (energy_known, energy_refused, idle_known, slowed_down, others_on_the_gpu)

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bench.analysis.energy import SOURCE as GPU_SOURCE
 from bench.analysis.energy import cut_gpus, gpu_rows
+from bench.analysis.idle import IdlePower, idle_powers, idle_w
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.rows import StageRows, stage_rows
+from bench.analysis.slowdown import void_reason
 from bench.clock import suspended_s
 from bench.conclusion import At
 from bench.model import Scenario, Stage
-from bench.record import Launch
+from bench.record import Launch, StageWindow
 from bench.vocabulary import LaunchStatus, Purpose, Side
 
 if TYPE_CHECKING:
@@ -76,12 +79,24 @@ class Numbers:
     def passes(self) -> Mapping[int, tuple[StageRows, ...]]:
         """Launch index -> the rows of each pass over each stage."""
         return {
-            one.launch.index: tuple(
-                stage_rows(one.requests, window, self.gpu_rows(one)) for window in one.launch.stages
-            )
+            one.launch.index: tuple(self._pass(one, one.requests, window) for window in one.launch.stages)
             for one in self.kept
             if one.requests is not None
         }
+
+    def _pass(self, one: LaunchData, requests: pd.DataFrame, window: StageWindow) -> StageRows:
+        return stage_rows(
+            requests,
+            window,
+            gpu=self.gpu_rows(one),
+            idle_w=idle_w(self.idle.get(one.launch.index, ()), loaded=False),
+            void_reason=void_reason(gpu_rows(one.telemetry), window, one.launch),
+        )
+
+    @cached_property
+    def idle(self) -> Mapping[int, tuple[IdlePower, ...]]:
+        """Launch index -> what its GPUs took with nothing to do."""
+        return {one.launch.index: idle_powers(one.launch, self.gpu_rows(one)) for one in self.kept}
 
     def gpu_rows(self, one: LaunchData) -> pd.DataFrame | None:
         """Telemetry of the launch's GPUs; none of a GPU that MIG has cut, whose joules are not the arm's alone."""
@@ -90,13 +105,20 @@ class Numbers:
             return None
         return rows
 
+    def _of_whole_gpus(self, one: LaunchData) -> LaunchData:
+        """The launch without rows of GPUs that MIG has cut."""
+        if gpu_rows(one.telemetry) is None or self.gpu_rows(one) is not None:
+            return one
+        assert one.telemetry is not None
+        return dataclasses.replace(one, telemetry=one.telemetry[one.telemetry["source"] != GPU_SOURCE])
+
     def passes_at(self, arm: str, stage: str) -> list[StageRows]:
-        """Every kept pass of an arm over a stage."""
+        """Every pass of an arm over a stage that counts."""
         return [
             rows
             for one in self.of_arm(arm)
             for rows in self.passes.get(one.launch.index, ())
-            if rows.window.stage == stage
+            if rows.window.stage == stage and rows.void_reason is None
         ]
 
     def each_stage(self) -> Iterator[tuple[str, Stage, list[StageRows]]]:
@@ -132,10 +154,10 @@ class Numbers:
         return Cell(metric, {"stage": stage.id}, numbers)
 
     def _over_rounds(self, metric: Metric, launch: int, stage: str) -> float | None:
-        """Median over rounds; None if any round has none, for a median of the rest would be a choice."""
+        """Median over rounds; None if any has none or must not count, for a median of the rest would be a choice."""
         assert metric.of_stage is not None
         rounds = [rows for rows in self.passes.get(launch, ()) if rows.window.stage == stage]
-        values = [metric.of_stage(rows) for rows in rounds]
+        values = [None if rows.void_reason else metric.of_stage(rows) for rows in rounds]
         known = [value for value in values if value is not None]
         return statistics.median(known) if known and len(known) == len(values) else None
 
@@ -143,7 +165,7 @@ class Numbers:
         assert metric.of_launch is not None
         numbers = {
             arm.name: {
-                one.launch.index: metric.of_launch(one)
+                one.launch.index: metric.of_launch(self._of_whole_gpus(one))
                 for one in self.of_arm(arm.name)
                 if (one.launch.level or "") == level
             }

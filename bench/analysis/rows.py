@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ class StageRows:
     all: pd.DataFrame  # every request of the stage and round, whatever its phase
     window: StageWindow
     gpu: pd.DataFrame | None = None  # telemetry rows of the arm's GPUs over the whole launch, where any were sampled
+    idle_w: float | None = None  # of those GPUs together before the arm was there
+    void_reason: str | None = None  # why this pass must not count
 
     @cached_property
     def energy(self) -> Energy | None:
@@ -58,10 +61,10 @@ class StageRows:
         return self.window.window_end_s - self.window.window_start_s
 
 
-def stage_rows(requests: pd.DataFrame, window: StageWindow, gpu: pd.DataFrame | None = None) -> StageRows:
-    """The rows of one pass over one stage."""
+def stage_rows(requests: pd.DataFrame, window: StageWindow, **known: Any) -> StageRows:
+    """The rows of one pass over one stage; `known` of its GPUs, by the fields of StageRows."""
     mine = (requests["stage"] == window.stage) & (requests["round"] == window.round)
-    return StageRows(requests[mine], window, gpu)
+    return StageRows(requests[mine], window, **known)
 
 
 def sent_s(rows: pd.DataFrame) -> pd.Series:

@@ -8,6 +8,7 @@ import pytest
 
 from bench.analysis import summarise
 from bench.model import Stage
+from bench.record import IdleWindow
 from bench.vocabulary import Severity
 from tests.synthetic import Fake, make_run
 
@@ -15,12 +16,33 @@ UUID, WATTS = "GPU-a", 500.0
 STAGES = (Stage(id="c1", concurrency=1, duration_s=10.0),)
 
 
-def with_gpu(data, *, mig=False, **series):
+def idle_series(begin_s, nobody_w, loaded_w):
+    """Power in three steps and its integral."""
+
+    def power(t, _):
+        return np.select([t < begin_s / 2, t < begin_s], [nobody_w, loaded_w], WATTS).astype(float)
+
+    def energy(t, _):
+        half = begin_s / 2
+        return (
+            nobody_w * np.minimum(t, half) + loaded_w * np.clip(t - half, 0, half) + WATTS * np.maximum(t - begin_s, 0)
+        )
+
+    return {"power_w": power, "energy_j": energy}
+
+
+def with_gpu(data, *, mig=False, idle_w=None, **series):
     """Every launch with a GPU at WATTS; `metric=function(t, window)` puts another series in."""
     launches = []
     for one in data.launches:
         end_s = max(window.window_end_s for window in one.launch.stages) + 2
         t = np.arange(0.0, end_s, 0.1)
+        if idle_w is not None:  # before the load, by steps: nobody there, then the arm loaded
+            begin_s = min(window.start_s for window in one.launch.stages)
+            idle = (IdleWindow(loaded=False, start_s=0.2, end_s=begin_s / 2 - 0.2),
+                    IdleWindow(loaded=True, start_s=begin_s / 2 + 0.2, end_s=begin_s - 0.2))  # fmt: skip
+            one = dataclasses.replace(one, launch=dataclasses.replace(one.launch, idle=idle))
+            series = idle_series(begin_s, *idle_w) | series
         wanted = {"energy_j": lambda t, _: WATTS * t, "power_w": lambda t, _: np.full_like(t, WATTS), **series}
         frames = [
             pd.DataFrame({"t_s": t, "source": "gpu", "entity": entity, "metric": metric, "value": values})
@@ -122,3 +144,54 @@ def test_a_process_that_comes_onto_the_gpu_in_the_middle_is_found(run):
     told = found(with_gpu(run, **mine, **theirs), "gpu-shared")
     assert len(told) == len(run.launches)
     assert all("666" in one.text and "8 GiB" in one.text and "4242" not in one.text for one in told)
+
+
+def test_net_joules_leave_out_what_the_card_takes_without_the_arm(run):
+    summary = summarise(with_gpu(run, idle_w=(70.0, 120.0)))
+    gross, net = values(summary, "energy_per_output_token_j"), values(summary, "energy_net_per_output_token_j")
+    assert net["a"][0] / gross["a"][0] == pytest.approx((WATTS - 70) / WATTS, rel=0.005)
+    assert values(summary, "energy_net_per_request_j")["b"][0] / values(summary, "energy_per_request_j")["b"][
+        0
+    ] == pytest.approx((WATTS - 70) / WATTS, rel=0.005)
+    assert values(summary, "loaded_idle_power_w")["a"][0] == pytest.approx(120, rel=0.01)
+    assert values(summary, "output_tokens_per_j")["a"][0] == pytest.approx(1 / gross["a"][0], rel=1e-3)
+    assert not [one for one in summary.findings if "idle" in one.id]
+
+
+def test_without_idle_windows_there_are_no_net_joules(run):
+    summary = summarise(with_gpu(run))
+    assert values(summary, "energy_per_output_token_j")["a"]
+    assert not values(summary, "energy_net_per_output_token_j")["a"] and not values(summary, "loaded_idle_power_w")["a"]
+
+
+def test_mig_refuses_idle_power_too(run):
+    summary = summarise(with_gpu(run, mig=True, idle_w=(70.0, 120.0)))
+    assert not values(summary, "loaded_idle_power_w")["a"]
+
+
+def test_a_counter_and_a_sensor_that_disagree_on_idle_are_told_apart(run):
+    data = with_gpu(run, idle_w=(37.0, 120.0), power_w=lambda t, _: np.full_like(t, 65.0))
+    text = found(data, "idle-power-disagrees")[0].text
+    assert "37 W" in text and "65 W" in text
+
+
+def test_a_card_that_somebody_uses_is_not_idle(run):
+    data = with_gpu(run, idle_w=(70.0, 120.0), processes=lambda t, _: np.ones_like(t))
+    assert all("somebody else" in one.text for one in found(data, "idle-power-not-known"))
+    assert not values(summarise(data), "energy_net_per_output_token_j")["a"]
+    assert values(summarise(data), "loaded_idle_power_w")["a"], "with the arm loaded, its own process is there"
+
+
+def test_a_stage_that_was_held_back_gives_no_number_and_the_others_stay(run):
+    first = min(one.launch.index for one in run.launches if one.launch.arm == "a")
+
+    def bits(t, window, seen=[]):  # noqa: B006 - called once a launch, in their order
+        seen.append(window)
+        return np.where(t > window.window_start_s, 0x40, 0) if len(seen) == first else np.zeros_like(t)
+
+    summary = summarise(with_gpu(run, clocks_event_bits=bits))
+    assert [one.launch for one in summary.findings if one.id == "gpu-slowed-down"] == [first]
+    counted = {
+        arm: next(v.n for v in one.values if v.metric == "output_tokens_per_s") for arm, one in summary.arms.items()
+    }
+    assert counted == {"a": 2, "b": 3}

@@ -49,7 +49,7 @@ def test_every_metric_says_what_it_is():
         assert metric.label and metric.definition.endswith("."), metric.name
         assert metric.margin > 0
         assert [metric.of_stage, metric.of_launch, metric.of_image].count(None) == 2
-        assert metric.name.endswith(("_s", "_bytes", "_ratio", "_j"))
+        assert metric.name.endswith(("_s", "_bytes", "_ratio", "_j", "_w"))
 
 
 def test_latencies_of_five_equal_requests():
