@@ -76,6 +76,7 @@ class Gpu:
 
     name: str  # the exact name that NVML gives: PCIe, NVL and SXM are different machines
     count: int = 1
+    rotate: bool = False  # over all such cards of the host, block by block; a block's arms share theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,14 +181,25 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where launches go on a host, the same for every arm of a block."""
+
+    gpus: tuple[str, ...] = ()  # UUIDs
+    gpu_indices: tuple[int, ...] = ()  # of the same, by PCI bus: some engines cannot read a UUID
+    server_cpus: str | None = None  # a cpuset list; None = all
+    client_cpus: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """What only a prepared host knows. `plan` works without it, and shows what is missing as a placeholder."""
 
     images: Mapping[str, ImageFacts] = field(default_factory=dict)  # arm -> its image
     profile_ids: Mapping[str, str] = field(default_factory=dict)  # arm -> 64-hex id of its NIM profile
-    gpus: tuple[str, ...] = ()  # UUIDs
-    server_cpus: str | None = None  # a cpuset list
-    client_cpus: str | None = None
+    placement: Placement = Placement()
+    places: tuple[
+        Placement, ...
+    ] = ()  # of a scenario whose GPUs rotate: block b runs on the one at b modulo their number
     tokenizer: str | None = None  # path of a tokenizer.json copied out of the weights
     run_id: str | None = None
 

@@ -18,6 +18,7 @@ from bench.launching.gates import GpuGate
 from bench.model import Plan, PlannedLaunch, Scenario
 from bench.preparing import Station, on_cpus, prepare, renewed_image, station_of
 from bench.record import Failure, Finding
+from bench.runtimes.placement import at_block
 from bench.store.writer import RunWriter
 from bench.vocabulary import LaunchStatus, RunStatus, Severity
 
@@ -58,7 +59,7 @@ def _measure(
     with station_of(scenario) as station:
         placed = dataclasses.replace(scenario, registry=station.address)
         prepared = prepare(placed, writer, progress, station)
-        with on_cpus(prepared.client_cpus):
+        with on_cpus(prepared.placement.client_cpus):
             _launches(placed, plan, prepared, station, writer, progress=progress, on_block=on_block, shield=shield)
 
 
@@ -76,15 +77,19 @@ def _launches(
     if not writer.run.calibration:
         progress(Event("calibration", "measuring the instrument's own error"))
         writer.update(calibration=calibrate(scenario.load, progress))
-    done, gate = writer.done_launches(), GpuGate(prepared.gpus)
+    done, gate = writer.done_launches(), GpuGate()
     for block, launches in groupby(plan.launches, key=lambda planned: planned.block):
         wanted = [planned for planned in launches if planned.index not in done]
+        placed = at_block(prepared, block)
         for planned in wanted:
             text = f"block {block}, launch {planned.index} of {len(plan.launches)}: {planned.arm}"
             facts = {"index": planned.index, "of": len(plan.launches), "arm": planned.arm, "block": block}
             progress(Event("launch", text, facts))
-            with renewed_image(scenario, planned.arm, prepared, station, writer, progress) as image:
-                good = _launch(scenario, plan, planned, prepared, image, writer, progress, shield, gate)
+            with (
+                on_cpus(placed.placement.client_cpus),
+                renewed_image(scenario, planned.arm, placed, station, writer, progress) as image,
+            ):
+                good = _launch(scenario, plan, planned, placed, image, writer, progress, shield, gate)
             if good:
                 done |= {planned.index}
             time.sleep(scenario.launches.cooldown_s)
@@ -112,7 +117,8 @@ def _launch(
         attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared, image)
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
-            attempt.void_reason = None if attempt.arm.url else gate.wait(progress)  # a server that runs holds its GPU
+            gpus = () if attempt.arm.url else prepared.placement.gpus  # a server that runs holds its GPU
+            attempt.void_reason = gate.wait(gpus, progress)
             if attempt.void_reason is None:
                 attempt.run()
             status = LaunchStatus.DONE

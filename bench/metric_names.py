@@ -36,6 +36,7 @@ OF_LAUNCHES = (
     "start_to_ready_s",
     "peak_memory_bytes",
     "loaded_idle_power_w",
+    "idle_power_w",
     *OF_IMAGE_TIMES,
     "image_wire_bytes",
     "image_disk_bytes",

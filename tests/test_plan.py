@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench.container import Placement, Prepared
 from bench.errors import InputError
 from bench.plan import launch_spec, make_plan
 from bench.scenario import load_scenario
@@ -87,6 +88,16 @@ def test_the_load_goes_to_the_entry_and_metrics_past_it(scenario):
     assert spec.metrics_url == f"http://127.0.0.1:{plan.ports['hop']['engine']}/metrics"
     plain = launch_spec(scenario, "plain", plan, scratch="/x")
     assert plain.url == f"http://127.0.0.1:{plan.ports['plain']['engine']}"
+
+
+def test_every_process_of_an_arm_sees_its_own_gpus_alone(scenario):
+    placed = Prepared(placement=Placement(gpus=("GPU-c", "GPU-d"), gpu_indices=(2, 3)))
+    spec = launch_spec(scenario, "hop", make_plan(scenario), scratch="/x", prepared=placed)
+    assert len(spec.commands) > 1
+    for command in spec.commands:
+        assert (command.env["CUDA_DEVICE_ORDER"], command.env["CUDA_VISIBLE_DEVICES"]) == ("PCI_BUS_ID", "2,3")
+    plain = launch_spec(scenario, "plain", make_plan(scenario), scratch="/x")
+    assert "CUDA_VISIBLE_DEVICES" not in plain.commands[0].env
 
 
 def test_a_server_that_already_runs_needs_no_port_and_no_command(scenario):

@@ -49,9 +49,8 @@ _NET = (
 )
 
 
-def _loaded_idle_w(data: LaunchData) -> float | None:
-    rows = gpu_rows(data.telemetry)
-    return idle_w(idle_powers(data.launch, rows), loaded=True)
+def _idle_w(data: LaunchData, *, loaded: bool) -> float | None:
+    return idle_w(idle_powers(data.launch, gpu_rows(data.telemetry)), loaded=loaded)
 
 
 ENERGY_METRICS = (
@@ -82,8 +81,14 @@ ENERGY_METRICS = (
     ),
     Metric(
         name="loaded_idle_power_w", label="Idle power, loaded", unit="W", better=Better.LOWER, margin=0.05,
-        of_launch=_loaded_idle_w, only_where_known=True,
+        of_launch=lambda data: _idle_w(data, loaded=True), only_where_known=True,
         definition="Power of the arm's GPU boards, by their energy counters, with the arm serving and nobody asking: "
         "what waiting for traffic costs.",
+    ),
+    Metric(
+        name="idle_power_w", label="Idle power, no arm", unit="W", better=Better.LOWER, margin=0.05,
+        of_launch=lambda data: _idle_w(data, loaded=False), only_where_known=True,
+        definition="Power of the same boards before the arm was on them: no property of an arm, so a difference says "
+        "that the arms began from unlike states.",
     ),
 )  # fmt: skip

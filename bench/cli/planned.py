@@ -28,10 +28,10 @@ from bench.vocabulary import ImageAbsent
 def placed_here(scenario: Scenario) -> Prepared:
     """GPUs and processors of this host where it has those of the scenario; else they stay placeholders."""
     try:
-        placement = place(scenario)
+        places = place(scenario)
     except PrerequisiteError:
         return Prepared()
-    return Prepared(gpus=placement.gpus, server_cpus=placement.server_cpus, client_cpus=placement.client_cpus)
+    return Prepared(placement=places[0], places=places if len(places) > 1 else ())
 
 
 def arm_facts(scenario: Scenario, plan: Plan, arm: Arm, prepared: Prepared) -> dict[str, Any]:

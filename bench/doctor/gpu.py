@@ -31,24 +31,26 @@ def gpu_note() -> Check:
 def check_gpus(scenario: Scenario, engine: Mapping[str, Any] | None, *, in_containers: bool) -> Iterator[Check]:
     """Every check of a scenario's `gpu` and `host`; `engine` = facts of the container engine, None where it is mute."""
     host = read_gpus()
-    chosen: tuple[GpuFacts, ...] = ()
+    groups: tuple[tuple[GpuFacts, ...], ...] = ((),)
     if scenario.gpu is None:
         yield gpu_note()
     else:
         try:
-            chosen = choose_gpus(scenario.gpu, host)
-            found, repair, ok = ", ".join(f"{gpu.name} {gpu.uuid}" for gpu in chosen), "", True
+            groups = choose_gpus(scenario.gpu, host)
+            found = "; then ".join(", ".join(f"{gpu.name} {gpu.uuid}" for gpu in group) for group in groups)
+            repair, ok = "", True
         except PrerequisiteError as error:
             found, repair, ok = error.got or error.problem, error.repair or "", False
         expected = f"{scenario.gpu.count} × {scenario.gpu.name}, the name as NVML gives it"
         yield Check(name="GPU", ok=ok, found=found, expected=expected, repair=repair)
-        yield from (_persistence(gpu) for gpu in chosen)
+        yield from (_persistence(gpu) for group in groups for gpu in group)
     if scenario.host.driver_min:
         yield _driver(host, scenario.host.driver_min)
     if in_containers and (scenario.gpu or scenario.host.toolkit_min):
         yield _toolkit(scenario.host.toolkit_min, engine)
     if scenario.host.server_cpus or scenario.host.client_cpus:
-        yield _processors(scenario, chosen)
+        each = [_processors(scenario, group) for group in groups]
+        yield next((check for check in each if not check.ok), each[0])
 
 
 def _persistence(gpu: GpuFacts) -> Check:

@@ -136,7 +136,7 @@ class Attempt:
             t0={"start": self.began, "end": ended},
             command=self.command,
             digests=self.container.digests,
-            devices=self.container.devices or (() if self.arm.url else self.prepared.gpus),
+            devices=self.container.devices or (() if self.arm.url else self.prepared.placement.gpus),
             container_id=self.container.id,
             image=self.image,
             container_layer_bytes=self.container.layer_bytes,

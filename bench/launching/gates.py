@@ -1,9 +1,9 @@
-"""No launch begins on a GPU that is at work, or warmer than it was at the first one: heat costs clocks and power."""
+"""No launch begins on a GPU at work, set otherwise than at the first one, or warmer: heat costs clocks and power."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bench.events import Event, Progress
 from bench.probes.gpustate import GpuState, read_states
@@ -12,28 +12,33 @@ BAND_C = 3.0  # above the temperature of the first launch; the band of published
 IDLE_RATIO = 0.05  # NVML's share of time with any kernel: an idle card shows 0, a desktop a few per cent
 MOST_WAIT_S = 300.0
 POLL_S, TELL_S = 1.0, 10.0
+_SLOWED = {0x8: "hardware slowdown", 0x20: "heat (software)", 0x40: "heat (hardware)", 0x80: "power brake"}
+_SETTINGS = {  # that nothing in a run may change, and how to say them
+    "power_limit_w": ("power limit", "{:.0f} W"),
+    "locked_sm_clock_hz": ("SM clock of applications", "{:.0f} Hz"),
+    "persistence": ("persistence mode", "{}"),
+}
 
 
 class GpuGate:
-    """One for a run: its first launch sets the temperature for the others."""
+    """One for a run: the first launch on a card sets temperature and settings for the others on it."""
 
     def __init__(
         self,
-        uuids: Sequence[str],
         *,
         most_wait_s: float = MOST_WAIT_S,
         read: Callable[[Sequence[str]], Sequence[GpuState]] = read_states,
     ) -> None:
-        self._uuids, self._most_wait_s, self._read = tuple(uuids), most_wait_s, read
-        self._first_c: dict[str, float] = {}
+        self._most_wait_s, self._read = most_wait_s, read
+        self._first: dict[str, GpuState] = {}
 
-    def wait(self, progress: Progress) -> str | None:
-        """Until every GPU is idle and in the band; why not, where that does not come in time. At once without GPUs."""
-        if not self._uuids:
+    def wait(self, uuids: Sequence[str], progress: Progress) -> str | None:
+        """Until every GPU is fit for a launch; why not, where that does not come in time. At once without GPUs."""
+        if not uuids:
             return None
         begin_s = time.monotonic()
         told_s = begin_s - TELL_S
-        while reason := self._closed():
+        while reason := self._closed(uuids):
             waited_s = time.monotonic() - begin_s
             if waited_s >= self._most_wait_s:
                 return f"{reason}; waited {waited_s:.0f} s"
@@ -43,28 +48,37 @@ class GpuGate:
             time.sleep(POLL_S)
         return None
 
-    def _closed(self) -> str | None:
+    def _closed(self, uuids: Sequence[str]) -> str | None:
         try:
-            states = self._read(self._uuids)
+            states = self._read(uuids)
         except Exception as error:  # noqa: BLE001 - the bindings' own class is there only with their package
             return f"the driver does not answer ({error})"
-        reason = next((text for state in states if (text := self._why(state))), None)
+        reason = next((f"{state.uuid} {text}" for state in states for text in self._reasons(state)), None)
         if reason is None:
             for state in states:
-                if state.temperature_c is not None:
-                    self._first_c.setdefault(state.uuid, state.temperature_c)
+                self._first.setdefault(state.uuid, state)
         return reason
 
-    def _why(self, state: GpuState) -> str | None:
+    def _reasons(self, state: GpuState) -> Iterator[str]:
         if state.processes:
             listed = ", ".join(f"{pid}{_held(size)}" for pid, size in state.processes[:4])
-            return f"{state.uuid} is used by process {listed}"
+            yield f"is used by process {listed}"
         if state.utilisation_ratio is not None and state.utilisation_ratio > IDLE_RATIO:
-            return f"{state.uuid} is at work ({state.utilisation_ratio:.0%} of the time)"
-        first_c = self._first_c.get(state.uuid)
-        if first_c is not None and state.temperature_c is not None and state.temperature_c > first_c + BAND_C:
-            return f"{state.uuid} has {state.temperature_c:.0f} °C, at the first launch it had {first_c:.0f} °C"
-        return None
+            yield f"is at work ({state.utilisation_ratio:.0%} of the time)"
+        slowed = [cause for bit, cause in _SLOWED.items() if (state.clocks_event_bits or 0) & bit]
+        if slowed:
+            yield f"is held back: {', '.join(slowed)}"
+        first = self._first.get(state.uuid)
+        if first is None:
+            return
+        if None not in (first.temperature_c, state.temperature_c):
+            now_c, then_c = state.temperature_c or 0.0, first.temperature_c or 0.0
+            if now_c > then_c + BAND_C:
+                yield f"has {now_c:.0f} °C, at the first launch it had {then_c:.0f} °C"
+        for name, (words, shown) in _SETTINGS.items():
+            then, now = getattr(first, name), getattr(state, name)
+            if then is not None and now is not None and then != now:
+                yield f"was set otherwise: {words} {shown.format(now)}, at the first launch {shown.format(then)}"
 
 
 def _held(size: int | None) -> str:

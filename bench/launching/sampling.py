@@ -29,19 +29,21 @@ class Sampling:
     def __init__(self, attempt: Attempt) -> None:
         self._attempt, self._stopped = attempt, False
         self._telemetry = Telemetry()
-        if attempt.prepared.gpus:
+        if attempt.prepared.placement.gpus:
             gpus = SamplerSpec(
                 t0_ns=attempt.t0_ns,
                 interval_s=GPU_INTERVAL_S,
                 out=str(attempt.launch_dir.scratch / "telemetry.gpu.arrows"),
-                gpu_uuids=attempt.prepared.gpus,
+                gpu_uuids=attempt.prepared.placement.gpus,
             )
             self._telemetry.also(gpus)
 
     def watch_idle(self, spec: LaunchSpec | None = None, running: Running | None = None) -> None:
         """Let the GPUs do nothing for the scenario's time: without the arm, or with one that serves nobody."""
         attempt, loaded = self._attempt, running is not None
-        if not (attempt.prepared.gpus and is_watched_idle(attempt.scenario)) or (attempt.arm.url and not loaded):
+        if not (attempt.prepared.placement.gpus and is_watched_idle(attempt.scenario)) or (
+            attempt.arm.url and not loaded
+        ):
             return
         idle_s = attempt.scenario.launches.gpu_idle_s
         attempt.say("idle", f"watching the GPU idle for {idle_s:g} s{', the arm loaded' if loaded else ''}")

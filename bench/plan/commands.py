@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from bench.container import Prepared
+from bench.container import Placement, Prepared
 from bench.engines import get_engine
 from bench.engines.base import Command, LaunchSpec, Site
 from bench.errors import InputError
@@ -31,7 +32,7 @@ def launch_spec(
         container_spec(scenario, arm, ports[ENGINE], model_path(scenario, arm), prepared) if is_container else None
     )
     return LaunchSpec(
-        commands=() if arm.url or is_container else _commands(scenario, arm, ports, scratch),
+        commands=() if arm.url or is_container else _commands(scenario, arm, ports, scratch, prepared.placement),
         url=url,
         ready_path=engine.ready_path,
         metrics_url=f"{arm.url or f'http://127.0.0.1:{ports[ENGINE]}'}{engine.metrics_path}",
@@ -51,7 +52,9 @@ def model_path(scenario: Scenario, arm: Arm) -> str | None:
         raise placed(error, f"{scenario.name}: model", "change model.made, or give model.path") from error
 
 
-def _commands(scenario: Scenario, arm: Arm, ports: Mapping[str, int], scratch: str) -> tuple[Command, ...]:
+def _commands(
+    scenario: Scenario, arm: Arm, ports: Mapping[str, int], scratch: str, placement: Placement
+) -> tuple[Command, ...]:
     path = model_path(scenario, arm)
     words = {f"{name}_port": str(port) for name, port in ports.items()}
     words |= {"scratch": scratch, "model_id": scenario.model.id, "folder": scenario.folder, "model_path": path or ""}
@@ -68,4 +71,15 @@ def _commands(scenario: Scenario, arm: Arm, ports: Mapping[str, int], scratch: s
         )
         for sidecar in arm.also
     )
-    return (engine_command, *sidecars)
+    return tuple(_on_gpus(command, placement) for command in (engine_command, *sidecars))
+
+
+def _on_gpus(command: Command, placement: Placement) -> Command:
+    """Sees the arm's GPUs and no others: those that are sampled.
+
+    By index, for vLLM takes no UUID (its issues 13815 and 20939); NVML counts them in the order of the PCI bus.
+    """
+    if not placement.gpu_indices:
+        return command
+    seen = ",".join(map(str, placement.gpu_indices))
+    return replace(command, env={**command.env, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": seen})

@@ -51,8 +51,8 @@ def container_spec(
         host_port=host_port,
         settings=settings,
         mounts=(*filled_mounts(arm, words), *automatic),
-        gpus=prepared.gpus or ((GPU_PLACEHOLDER,) * scenario.gpu.count if scenario.gpu else ()),
-        cpuset=prepared.server_cpus,
+        gpus=prepared.placement.gpus or ((GPU_PLACEHOLDER,) * scenario.gpu.count if scenario.gpu else ()),
+        cpuset=prepared.placement.server_cpus,
         labels=labels_of(scenario, arm, prepared),
     )
 
@@ -70,7 +70,7 @@ def prepare_spec(scenario: Scenario, arm: Arm, host_model: str | None, prepared:
         secrets=(*arm.secrets.prepare_required, *arm.secrets.prepare_optional),
         settings=Container(shm_bytes=settings.shm_bytes, user=settings.user),
         mounts=filled_mounts(arm, words),
-        gpus=prepared.gpus or ((GPU_PLACEHOLDER,) * scenario.gpu.count if scenario.gpu else ()),
+        gpus=prepared.placement.gpus or ((GPU_PLACEHOLDER,) * scenario.gpu.count if scenario.gpu else ()),
         labels=labels_of(scenario, arm, prepared),
     )
 

@@ -31,7 +31,7 @@ def align(scenario: Scenario, progress: Progress) -> dict[str, Any]:
             expected="an arm `engine: nim` with `command: [nim-serve]`, and a container arm `engine: vllm`",
             repair="a NIM 1.x cannot say its engine's arguments: align it by hand",
         )
-    placement = place(scenario)
+    placement = place(scenario)[0]
     wanted = replace(
         scenario, arms=tuple(_with_bases(scenario, speaker)), registry=None, coldstart=Coldstart()
     )  # nothing is pushed or removed for a question
@@ -39,8 +39,7 @@ def align(scenario: Scenario, progress: Progress) -> dict[str, Any]:
         records = prepare_images(wanted, Path(folder), progress, before={}, keep=lambda _: None)
     prepared = Prepared(
         images={name: record.facts for name, record in records.items()},
-        gpus=placement.gpus,
-        server_cpus=placement.server_cpus,
+        placement=placement,
         run_id="align",
     )
     models = {arm.name: model_path(scenario, arm) for arm in (speaker, *others)}

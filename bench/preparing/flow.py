@@ -29,17 +29,17 @@ def prepare(scenario: Scenario, writer: RunWriter, progress: Progress, station: 
 
     Only the arms' own `prepare` steps see secrets; everything that is measured later starts without them.
     """
-    placement = place(scenario)
-    prepared = Prepared(
-        gpus=placement.gpus,
-        server_cpus=placement.server_cpus,
-        client_cpus=placement.client_cpus,
-        run_id=writer.folder.name,
-    )
+    places = place(scenario)
+    prepared = Prepared(placement=places[0], places=places if len(places) > 1 else (), run_id=writer.folder.name)
+    facts: dict[str, Any] = {"placement": asdict(places[0])}
+    if prepared.places:
+        facts["places"] = [asdict(one) for one in places]
     arms = container_arms(scenario)
     if not arms:
+        if scenario.gpu:
+            writer.update(prepared=facts)
         return prepared
-    facts: dict[str, Any] = {"placement": asdict(placement), "registry": dict(station.facts)}
+    facts["registry"] = dict(station.facts)
     logs = writer.folder / layout.PREPARE
     logs.mkdir(exist_ok=True)
     records = prepare_images(

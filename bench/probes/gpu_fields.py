@@ -35,7 +35,7 @@ class Field:
 
 
 FAST = (  # 10 times a second: what an integral or a window's edge needs
-    Asked(("clocks_event_bits",), lambda n, h: _one("clocks_event_bits", _event_bits(n, h))),
+    Asked(("clocksclocks_event_bits",), lambda n, h: _one("clocksclocks_event_bits", clocks_event_bits(n, h))),
     Asked(("sm_clock_hz",), lambda n, h: _one("sm_clock_hz", n.nvmlDeviceGetClockInfo(h, n.NVML_CLOCK_SM) * MEGA)),
     Asked(("utilisation_ratio", "memory_utilisation_ratio"), lambda n, h: _utilisation(n, h)),
 )
@@ -91,7 +91,8 @@ def _one(metric: str, value: float) -> Values:
     yield metric, float(value)
 
 
-def _event_bits(nvml: Any, handle: Any) -> float:
+def clocks_event_bits(nvml: Any, handle: Any) -> float:
+    """What holds the clocks where they are, bit by bit."""
     try:
         return float(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
     except nvml.NVMLError_FunctionNotFound:  # drivers before 535 know it by its older name

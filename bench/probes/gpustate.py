@@ -1,4 +1,4 @@
-"""The GPUs at this moment, asked once: who uses them, and how warm they are."""
+"""The GPUs at this moment, asked once: who uses them, how warm they are, and how they are set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from bench.probes.gpu_fields import clocks_event_bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,10 @@ class GpuState:
     processes: tuple[tuple[int, int | None], ...] | None = None  # of compute: pid, bytes
     utilisation_ratio: float | None = None
     temperature_c: float | None = None
+    clocks_event_bits: int | None = None
+    power_limit_w: float | None = None
+    locked_sm_clock_hz: float | None = None  # set for applications
+    persistence: bool | None = None
 
 
 def read_states(uuids: Sequence[str]) -> tuple[GpuState, ...]:
@@ -32,11 +38,19 @@ def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
     found = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     rates = _asked(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
     warm = _asked(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    reasons = _asked(nvml, lambda: clocks_event_bits(nvml, handle))
+    limit_mw = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerManagementLimit(handle))
+    locked_mhz = _asked(nvml, lambda: nvml.nvmlDeviceGetApplicationsClock(handle, nvml.NVML_CLOCK_SM))
+    persistence = _asked(nvml, lambda: nvml.nvmlDeviceGetPersistenceMode(handle))
     return GpuState(
         uuid=uuid,
         processes=None if found is None else tuple((one.pid, one.usedGpuMemory) for one in found),
         utilisation_ratio=None if rates is None else rates.gpu / 100,
         temperature_c=None if warm is None else float(warm),
+        clocks_event_bits=None if reasons is None else int(reasons),
+        power_limit_w=None if limit_mw is None else limit_mw / 1e3,
+        locked_sm_clock_hz=None if locked_mhz is None else locked_mhz * 1e6,
+        persistence=None if persistence is None else bool(persistence),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bench.report.charts import Chart, blank, floats, plain
+from bench.report.format import UNKNOWN, quantity
 from bench.report.subject import Subject
 
-METRIC = "energy_per_output_token_j"
+METRIC, NET = "energy_per_output_token_j", "energy_net_per_output_token_j"
+LOADED, EMPTY = "loaded_idle_power_w", "idle_power_w"
 
 
 def by_concurrency(subject: Subject) -> Chart | None:
@@ -16,6 +18,8 @@ def by_concurrency(subject: Subject) -> Chart | None:
         found = [(streams, value) for stage, streams in stages if (value := subject.value(arm.name, METRIC, stage))]
         points = [(streams, joules, i) for streams, value in found for i, joules in sorted(value.per_launch.items())]
         centre = [(streams, value.value) for streams, value in found if value.value is not None]
+        net = [(streams, one.value) for stage, streams in stages if (one := subject.value(arm.name, NET, stage))]
+        net = [(streams, joules) for streams, joules in net if joules is not None]
         colour, shown = subject.colour(arm.name), plain(arm.name)
         if points:
             figure.add_scatter(
@@ -29,6 +33,11 @@ def by_concurrency(subject: Subject) -> Chart | None:
                 x=floats(c[0] for c in centre), y=floats(c[1] for c in centre), mode="lines", legendgroup=arm.name,
                 line={"color": colour, "width": 2}, name=f"{shown}: centre of its launches", hoverinfo="skip",
             )  # fmt: skip
+        if net:
+            figure.add_scatter(
+                x=floats(n[0] for n in net), y=floats(n[1] for n in net), mode="lines", legendgroup=arm.name,
+                line={"color": colour, "width": 2, "dash": "dot"}, name=f"{shown}: net of idle", hoverinfo="skip",
+            )  # fmt: skip
     if not figure.data:
         return None
     figure.update_xaxes(title="streams at once", type="log")
@@ -36,6 +45,23 @@ def by_concurrency(subject: Subject) -> Chart | None:
     return Chart(
         "energy-by-concurrency", "Energy per output token against concurrency",
         "Joules of the GPU boards, idle share included: what a GPU takes for doing nothing is shared by more tokens "
-        "the more streams there are.",
+        f"the more streams there are.{_idle_words(subject)}",
         figure, 380,
     )  # fmt: skip
+
+
+def _idle_words(subject: Subject) -> str:
+    """What the cards took with nothing to do; empty where no launch watched them."""
+    words = [
+        f"{arm.name}: {_watts(subject, arm.name, EMPTY)} before it, {_watts(subject, arm.name, LOADED)} loaded"
+        for arm in subject.arms
+        if subject.value(arm.name, LOADED, None) or subject.value(arm.name, EMPTY, None)
+    ]
+    return (
+        f" Dotted: less what the boards take with no arm on them. Idle power of {'; of '.join(words)}." if words else ""
+    )
+
+
+def _watts(subject: Subject, arm: str, metric: str) -> str:
+    value = subject.value(arm, metric, None)
+    return quantity(value.value, "W", ci=value.ci95) if value else UNKNOWN

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from bench.container import Gpu
+from bench.container import Gpu, Placement, Prepared
 from bench.errors import PrerequisiteError
 from bench.model import Scenario
 from bench.probes.gpufacts import GpuFacts, GpuHost, read_gpus
@@ -16,27 +16,41 @@ NUMA_NODE, REST = "gpu-numa-node", "rest"
 _LOAD_SHARE = 4  # of a host that cannot be split by node, a suggestion leaves one part in four to the load
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """Decided once a run, the same for every arm."""
+def place(scenario: Scenario, *, sysfs: Path = SYSFS, read: Callable[[], GpuHost] = read_gpus) -> tuple[Placement, ...]:
+    """What the scenario asks for, on this host, the first block's first: one place, or several where its GPUs rotate.
 
-    gpus: tuple[str, ...] = ()  # UUIDs
-    server_cpus: str | None = None  # a cpuset list; None = all
-    client_cpus: str | None = None
+    PrerequisiteError with what was found where it cannot be had.
+    """
+    groups = choose_gpus(scenario.gpu, read()) if scenario.gpu else ((),)
+    return tuple(_place(scenario, group, sysfs) for group in groups)
 
 
-def place(scenario: Scenario, *, sysfs: Path = SYSFS, read: Callable[[], GpuHost] = read_gpus) -> Placement:
-    """What the scenario asks for, on this host; PrerequisiteError with what was found where it cannot be had."""
-    chosen = choose_gpus(scenario.gpu, read()) if scenario.gpu else ()
+def at_block(prepared: Prepared, block: int) -> Prepared:
+    """As the launches of a block are placed."""
+    if not prepared.places:
+        return prepared
+    return replace(prepared, placement=prepared.places[block % len(prepared.places)])
+
+
+def _place(scenario: Scenario, chosen: Sequence[GpuFacts], sysfs: Path) -> Placement:
     server, client = choose_cpus(scenario, chosen, sysfs)
-    return Placement(gpus=tuple(gpu.uuid for gpu in chosen), server_cpus=server, client_cpus=client)
+    return Placement(
+        gpus=tuple(gpu.uuid for gpu in chosen),
+        gpu_indices=tuple(gpu.index for gpu in chosen),
+        server_cpus=server,
+        client_cpus=client,
+    )
 
 
-def choose_gpus(wanted: Gpu, host: GpuHost) -> tuple[GpuFacts, ...]:
-    """The first of that exact name; those cut into instances (MIG) are not whole GPUs."""
+def choose_gpus(wanted: Gpu, host: GpuHost) -> tuple[tuple[GpuFacts, ...], ...]:
+    """The first of that exact name; where they rotate, group after group as far as whole ones go.
+
+    Those cut into instances (MIG) are not whole GPUs.
+    """
     right = [gpu for gpu in host.gpus if gpu.name == wanted.name and not gpu.mig]
     if len(right) >= wanted.count:
-        return tuple(right[: wanted.count])
+        begins = range(0, len(right) - wanted.count + 1, wanted.count) if wanted.rotate else (0,)
+        return tuple(tuple(right[begin : begin + wanted.count]) for begin in begins)
     cut = [gpu for gpu in host.gpus if gpu.name == wanted.name and gpu.mig]
     repair = "measure on a host with that GPU, or write gpu.name as `nimbench doctor` shows it"
     if cut:

@@ -9,6 +9,7 @@ from bench.scenario.problems import Key, Problem
 from bench.scenario.shape import ArmShape, ScenarioShape
 from bench.vocabulary import RuntimeKind
 
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES")
 _ONLY_IN_CONTAINERS = ("mounts", "profile", "profile_id", "prepare")
 
 
@@ -62,6 +63,15 @@ def _build(shape: ScenarioShape, arm: ArmShape, key: Key, folder: Path) -> Itera
         names = [name for name, one in shape.arms.items() if one is not arm]
         text, expected = f"{other!r} is no other arm", "one of " + ", ".join(names)
         yield Problem(key=(*place, "base", "arm"), text=text, expected=expected, got=other)
+
+
+def gpu_contradictions(shape: ScenarioShape) -> Iterator[Problem]:
+    """Arms that choose their GPUs themselves: others would be sampled than the ones that work."""
+    for name, arm in shape.arms.items() if shape.gpu else ():
+        for variable in _VISIBLE:
+            if variable in arm.env:
+                text = "`gpu` chooses the cards of every arm, and samples those"
+                yield Problem(key=("arms", name, "env", variable), text=text, repair="remove it")
 
 
 def model_contradictions(shape: ScenarioShape) -> Iterator[Problem]:

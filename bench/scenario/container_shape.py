@@ -117,6 +117,9 @@ class GpuShape(Shape):
 
     name: Words = Field(description='the exact name that NVML gives, e.g. "NVIDIA H100 80GB HBM3"')
     count: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    rotate: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="block by block over all such cards of the host; a block's arms share theirs"
+    )
 
 
 class HostShape(Shape):

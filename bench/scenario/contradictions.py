@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from bench.metric_names import OF_IMAGE_TIMES, OF_LAUNCHES
 from bench.scenario import units
-from bench.scenario.container_contradictions import container_contradictions, model_contradictions
+from bench.scenario.container_contradictions import container_contradictions, gpu_contradictions, model_contradictions
 from bench.scenario.image_contradictions import image_contradictions
 from bench.scenario.problems import Key, Problem, did_you_mean
 from bench.scenario.shape import ArmShape, ScenarioShape, StageShape
@@ -44,7 +44,10 @@ def template_names(arm: ArmShape) -> tuple[str, ...]:
 def find_contradictions(shape: ScenarioShape, folder: Path) -> list[Problem]:
     """Every contradiction within the scenario, and files that it names but that are not there."""
     checks: tuple[Callable[[ScenarioShape], Iterable[Problem]], ...]
-    checks = (_arms, _stages, _primary, _lengths, _slo, model_contradictions, image_contradictions)
+    checks = (
+        *(_arms, _stages, _primary, _lengths, _slo),
+        *(model_contradictions, image_contradictions, gpu_contradictions),
+    )
     problems = [problem for check in checks for problem in check(shape)]
     for name, arm in shape.arms.items():
         key = ("arms", name)

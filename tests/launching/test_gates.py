@@ -36,15 +36,15 @@ def waited(*states, gate=None, most_wait_s=60.0):
     def read(_):
         return [left.pop(0) if len(left) > 1 else left[0]]
 
-    gate = gate or GpuGate(["GPU-a"], most_wait_s=most_wait_s, read=read)
+    gate = gate or GpuGate(most_wait_s=most_wait_s, read=read)
     gate._read = read
-    return gate.wait(lambda event: told.append(event.text)), told, gate
+    return gate.wait(["GPU-a"], lambda event: told.append(event.text)), told, gate
 
 
 def test_an_idle_gpu_lets_the_launch_begin_at_once():
     reason, told, _ = waited(IDLE)
     assert (reason, told) == (None, [])
-    assert GpuGate([]).wait(print) is None, "an arm without a GPU asks nobody"
+    assert GpuGate().wait([], print) is None, "an arm without a GPU asks nobody"
 
 
 def test_a_process_on_the_gpu_is_waited_for_and_named():
@@ -67,6 +67,35 @@ def test_a_launch_begins_no_warmer_than_the_first_one():
     assert waited(changed(temperature_c=30.0), gate=gate)[0] is None
 
 
+def test_a_card_that_is_held_back_is_waited_for():
+    reason, told, _ = waited(changed(clocks_event_bits=0x41), changed(clocks_event_bits=0x1))
+    assert (reason, told) == (None, ["waiting for the GPU: GPU-a is held back: heat (hardware)"])
+
+
+@pytest.mark.parametrize(
+    ("first", "now", "said"),
+    [
+        ({"power_limit_w": 700.0}, {"power_limit_w": 500.0}, "power limit 500 W, at the first launch 700 W"),
+        ({"locked_sm_clock_hz": 1.98e9}, {"locked_sm_clock_hz": 1.2e9}, "SM clock of applications 1200000000 Hz"),
+        ({"persistence": True}, {"persistence": False}, "persistence mode False"),
+    ],
+)
+def test_a_card_that_was_set_otherwise_between_launches_is_no_place_for_one(first, now, said):
+    _, _, gate = waited(changed(**first))
+    gate._most_wait_s = 0.0
+    reason, _, _ = waited(changed(**now), gate=gate)
+    assert "was set otherwise" in reason and said in reason
+    assert waited(changed(**first), gate=gate)[0] is None
+
+
+def test_cards_that_take_turns_have_a_first_launch_each():
+    gate = GpuGate(
+        most_wait_s=0.0,
+        read=lambda uuids: [changed(uuid=uuids[0], temperature_c={"cool": 40.0, "warm": 60.0}[uuids[0]])],
+    )
+    assert [gate.wait([uuid], print) for uuid in ("cool", "warm", "cool", "warm")] == [None] * 4
+
+
 def test_what_a_card_does_not_say_holds_nothing_up():
     assert waited(GpuState(uuid="GPU-a"))[0] is None
 
@@ -80,15 +109,20 @@ def test_a_driver_that_does_not_answer_is_a_reason():
     def gone(_):
         raise OSError("GPU is lost")
 
-    assert "the driver does not answer (GPU is lost)" in GpuGate(["GPU-a"], most_wait_s=0.0, read=gone).wait(print)
+    assert "the driver does not answer (GPU is lost)" in GpuGate(most_wait_s=0.0, read=gone).wait(["GPU-a"], print)
 
 
 @requires_gcc
 def test_the_state_comes_from_the_real_bindings(tmp_path, monkeypatch):
     held = "process 4242 60000000000 -9 1e9"
-    (tmp_path / "trace").write_text(trace_of(**{GPU: ("steps power_w 0:70", held, "unsupported temperature_c")}))
+    (tmp_path / "trace").write_text(
+        trace_of(
+            **{GPU: ("steps power_w 0:70", "steps locked_sm_clock_hz 0:1200000000", held, "unsupported temperature_c")}
+        )
+    )
     play(monkeypatch, build(tmp_path), tmp_path / "trace", 0)
     command = [sys.executable, "-c", READ, GPU]
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
     assert "processes=((4242, 60000000000),)" in said and "utilisation_ratio=0.97" in said
-    assert "temperature_c=None" in said
+    assert "temperature_c=None" in said and "clocks_event_bits=0" in said
+    assert "power_limit_w=700.0" in said and "locked_sm_clock_hz=1200000000.0" in said and "persistence=True" in said

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.container import Gpu, HostNeeds
+from bench.container import Gpu, HostNeeds, Placement, Prepared
 from bench.errors import PrerequisiteError
 from bench.probes.gpufacts import GpuFacts, GpuHost
-from bench.runtimes.placement import Placement, cpu_list, online_cpus, parse_cpus, place
+from bench.runtimes.placement import at_block, cpu_list, online_cpus, parse_cpus, place
 from bench.scenario import load_scenario
 from tests.scenario.sample import write
 
@@ -52,12 +52,30 @@ def asking(scenario, *, name=H100, count=1, server=None, client=None):
 
 
 def test_a_scenario_that_asks_for_nothing_is_placed_anywhere(scenario, sysfs):
-    assert place(scenario, sysfs=sysfs, read=host()) == Placement()
+    assert place(scenario, sysfs=sysfs, read=host()) == (Placement(),)
 
 
 def test_gpus_are_chosen_by_their_exact_name(scenario, sysfs):
-    placed = place(asking(scenario, count=2), sysfs=sysfs, read=host(gpu(0, PCIE), gpu(1), gpu(2)))
+    (placed,) = place(asking(scenario, count=2), sysfs=sysfs, read=host(gpu(0, PCIE), gpu(1), gpu(2)))
     assert placed.gpus == ("GPU-1", "GPU-2")
+
+
+def test_gpus_that_rotate_are_taken_group_after_group_each_with_its_own_processors(scenario, sysfs):
+    wanted = asking(scenario, server="gpu-numa-node", client="rest")
+    wanted = replace(wanted, gpu=replace(wanted.gpu, rotate=True))
+    places = place(wanted, sysfs=sysfs, read=host(gpu(0), gpu(1)))
+    assert [(one.gpus, one.gpu_indices) for one in places] == [(("GPU-0",), (0,)), (("GPU-1",), (1,))]
+    assert [one.server_cpus for one in places] == ["0-3,8-11", "4-7,12-15"]
+    assert [one.client_cpus for one in places] == ["4-7,12-15", "0-3,8-11"]
+    prepared = Prepared(placement=places[0], places=places)
+    assert [at_block(prepared, block).placement.gpus[0] for block in range(4)] == ["GPU-0", "GPU-1", "GPU-0", "GPU-1"]
+    assert at_block(Prepared(placement=places[0]), 1).placement == places[0], "without rotation every block is alike"
+
+
+def test_a_group_that_is_not_whole_takes_no_turn(scenario, sysfs):
+    wanted = asking(scenario, count=2)
+    wanted = replace(wanted, gpu=replace(wanted.gpu, rotate=True))
+    assert len(place(wanted, sysfs=sysfs, read=host(gpu(0), gpu(1), gpu(2)))) == 1
 
 
 def test_another_gpu_of_the_family_does_not_do_and_is_named(scenario, sysfs):
@@ -82,18 +100,18 @@ def test_a_gpu_cut_into_instances_is_no_whole_one(scenario, sysfs):
 
 def test_the_server_runs_beside_its_gpu_and_the_load_on_the_rest(scenario, sysfs):
     wanted = asking(scenario, server="gpu-numa-node", client="rest")
-    placed = place(wanted, sysfs=sysfs, read=host(gpu(0, PCIE), gpu(1)))
+    (placed,) = place(wanted, sysfs=sysfs, read=host(gpu(0, PCIE), gpu(1)))
     assert (placed.server_cpus, placed.client_cpus) == ("4-7,12-15", "0-3,8-11")
 
 
 def test_gpus_of_two_nodes_take_the_processors_of_both(scenario, sysfs):
     wanted = asking(scenario, count=2, server="gpu-numa-node")
-    assert place(wanted, sysfs=sysfs, read=host(gpu(0), gpu(1))).server_cpus == "0-15"
+    assert place(wanted, sysfs=sysfs, read=host(gpu(0), gpu(1)))[0].server_cpus == "0-15"
 
 
 def test_a_gpu_without_a_node_takes_every_processor(scenario, sysfs):
     wanted = asking(scenario, server="gpu-numa-node")
-    assert place(wanted, sysfs=sysfs, read=host(gpu(2))).server_cpus == "0-15"
+    assert place(wanted, sysfs=sysfs, read=host(gpu(2)))[0].server_cpus == "0-15"
 
 
 def test_a_load_without_a_processor_is_refused_with_a_division_by_hand(scenario, sysfs):
@@ -104,7 +122,7 @@ def test_a_load_without_a_processor_is_refused_with_a_division_by_hand(scenario,
 
 def test_the_suggested_division_is_one_that_can_be_had(scenario, sysfs):
     by_hand = asking(scenario, server="0-11", client="12-15")
-    placed = place(by_hand, sysfs=sysfs, read=host(gpu(2)))
+    (placed,) = place(by_hand, sysfs=sysfs, read=host(gpu(2)))
     assert (placed.server_cpus, placed.client_cpus) == ("0-11", "12-15")
 
 

@@ -124,6 +124,11 @@ def test_contradictions_are_found_beside_unknown_keys(tmp_path):
     assert "Did you mean 'margins'?" in message
 
 
+def test_an_arm_that_chooses_its_own_gpus_would_have_others_sampled(tmp_path):
+    text = TEXT.replace('env: {HERE: "${scratch}"}', "env: {CUDA_VISIBLE_DEVICES: '1'}")
+    assert "samples those" in problem_of(tmp_path, text.replace("baseline: plain", "baseline: plain\ngpu: {name: X}"))
+
+
 def test_a_long_value_is_cut(tmp_path):
     message = problem_of(tmp_path, TEXT.replace("side: buy", f"side: {'x' * 5000}"))
     assert len(message) < 1000
