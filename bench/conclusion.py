@@ -151,7 +151,7 @@ class BreakEven:
     bits_per_s: float | None  # None = there is no such bandwidth
     ci95: Interval | None  # its upper end may be infinite
     wire_bytes_saved: float | None = None
-    start_s_lost: Estimated | None = None
+    lost_beside_download_s: Estimated | None = None  # of pull to first token without the download; below 0 = gained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

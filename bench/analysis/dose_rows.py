@@ -62,7 +62,8 @@ def dose_rows(numbers: Numbers) -> tuple[DoseRow, ...]:
 
 def arms_of(dose: Dose) -> tuple[str, ...]:
     """Every arm that the dose names, the series first."""
-    return tuple(dict.fromkeys((*dose.series, *dose.predict, *(arm for pair in dose.pairs for arm in pair))))
+    paired = (arm for pair in dose.pairs for arm in pair)
+    return tuple(dict.fromkeys((*dose.series, *dose.predict, *dose.packings, *paired)))
 
 
 def _row(numbers: Numbers, launch: Launch) -> DoseRow | None:

@@ -137,15 +137,18 @@ def _break_even(found: DoseResponse) -> Table:
     return Table(
         "Break-even bandwidths",
         "Of an image: below this bandwidth its bytes take longer to come down than to be unpacked; above it a faster "
-        "network changes little. Of two packings: the leaner one comes sooner to its first token while the network is "
-        "slower than 8 × wire bytes saved / seconds of start lost; where it starts no later, it pays at any bandwidth.",
-        ("what", "bandwidth\n95 % interval", "saved on the wire", "start lost\n95 % interval"),
+        "network changes little. Of two packings of one program: what the network does not cause is the pull to the "
+        "first token less the download. The leaner image comes sooner to its first token below 8 × wire bytes saved / "
+        "what it loses of that time (paired within the blocks); where it loses none, at any bandwidth. Exact at the "
+        "bandwidth of this run and for images of one layer; elsewhere rough, since more or less of the unpacking hides "
+        "behind the download.",
+        ("what", "bandwidth\n95 % interval", "saved on the wire", "lost beside the download\n95 % interval"),
         tuple(_bandwidth(one) for one in found.break_even),
     )  # fmt: skip
 
 
 def _bandwidth(one: BreakEven) -> tuple[str, ...]:
-    lost = one.start_s_lost
+    lost = one.lost_beside_download_s
     bandwidth = _with(fmt.quantity(one.bits_per_s, "bit/s"), _interval(one.ci95, "bit/s"))
     if one.second is None:
         of = f"the image of {fmt.safe_text(one.first, 60)}" if one.first else "a gigabyte of the series"
