@@ -84,13 +84,19 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dose:
-    """What the pulls of one arm brought, mean over its launches; layers that the host had are not in it."""
+    """What the pulls of one arm brought and its pushes sent, mean over its launches.
+
+    Layers that the host had are in no pull. A push into an empty registry sends them too.
+    """
 
     arm: str
     wire_bytes: float | None
     disk_bytes: float | None
     files: float | None
     layers: float
+    pushed_wire_bytes: float | None = None
+    pushed_disk_bytes: float | None = None
+    pushed_files: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

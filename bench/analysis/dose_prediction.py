@@ -16,7 +16,8 @@ PREDICTED = tuple(metric for metric in PER if metric != "build_s")
 
 def line_of(metric: str, rows: Sequence[DoseRow]) -> Line | None:
     """One block's line of a metric over wire and disk bytes."""
-    wire, disk = [row.wire_gb or 0.0 for row in rows], [row.disk_gb or 0.0 for row in rows]
+    moved = [row.moved(metric) for row in rows]
+    wire, disk = [one.wire_gb or 0.0 for one in moved], [one.disk_gb or 0.0 for one in moved]
     seconds = [row.times[metric] for row in rows]
     if metric in PULLS:
         download = dose_fit.straight(wire, [row.times["download_s"] for row in rows])
@@ -55,7 +56,8 @@ def predictions(asked: Asked, rows: Sequence[DoseRow], doses: Sequence[Dose]) ->
 
 def _prediction(metric: str, mine: Sequence[DoseRow], lines: Mapping[int, Line], is_beyond: bool) -> Prediction:
     measured = [row.times[metric] for row in mine]
-    predicted = [lines[row.block].at(row.wire_gb or 0.0, row.disk_gb or 0.0) for row in mine]
+    moved = [(row.block, row.moved(metric)) for row in mine]
+    predicted = [lines[block].at(one.wire_gb or 0.0, one.disk_gb or 0.0) for block, one in moved]
     interval = dose_fit.prediction_interval([lines[row.block] for row in mine], predicted)
     ratios = [m / p if p > 0 else -1.0 for m, p in zip(measured, predicted, strict=True)]
     estimate = over_blocks(measured)

@@ -44,7 +44,7 @@ def response(rows: Sequence[DoseRow], dose: Dose, metric: str) -> Chart | None:
     if not points:
         return None
     figure = blank()
-    reach = max(row.gb(per) or 0.0 for row in points)
+    reach = max(row.dose_gb(metric) or 0.0 for row in points)
     lines = band(metric, blocks, [float(x) for x in np.linspace(0.0, reach, _GRID)])
     if lines:
         x = [one.gb for one in lines]
@@ -58,10 +58,11 @@ def response(rows: Sequence[DoseRow], dose: Dose, metric: str) -> Chart | None:
             x=floats(x), y=floats(one.mean for one in lines), mode="lines", line={"color": _LINE, "width": 2},
             name="mean of the blocks' lines", hoverinfo="skip",
         )  # fmt: skip
-    _points(figure, points, per, metric, name="series, a launch", colour=_LINE, symbol="circle")
+    _points(figure, points, metric, name="series, a launch", colour=_LINE, symbol="circle")
     others = [row for few in blocks_of(rows, dose.predict, metric).values() for row in few]
-    _points(figure, others, per, metric, name="not in the line, a launch", colour=_OTHER, symbol="diamond-open")
-    figure.update_xaxes(title=f"brought by the pull, on the {per} (GB)", rangemode="tozero")
+    _points(figure, others, metric, name="not in the line, a launch", colour=_OTHER, symbol="diamond-open")
+    by = "sent by the push" if metric == "push_s" else "brought by the pull"
+    figure.update_xaxes(title=f"{by}, on the {per} (GB)", rangemode="tozero")
     figure.update_yaxes(title=f"{label(metric)} (s)", rangemode="tozero")
     return Chart(
         f"dose-{metric}", f"{label(metric)} over gigabytes on the {per}",
@@ -72,13 +73,12 @@ def response(rows: Sequence[DoseRow], dose: Dose, metric: str) -> Chart | None:
     )  # fmt: skip
 
 
-def _points(
-    figure: object, rows: Sequence[DoseRow], per: str, metric: str, *, name: str, colour: str, symbol: str
-) -> None:
+def _points(figure: object, rows: Sequence[DoseRow], metric: str, *, name: str, colour: str, symbol: str) -> None:
     if not rows:
         return
     figure.add_scatter(  # type: ignore[attr-defined]
-        x=floats(row.gb(per) for row in rows), y=floats(row.times[metric] for row in rows), mode="markers", name=name,
+        x=floats(row.dose_gb(metric) for row in rows), y=floats(row.times[metric] for row in rows),
+        mode="markers", name=name,
         marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.8},
         customdata=[[plain(row.arm), row.launch] for row in rows],
         hovertemplate="%{customdata[0]}, launch %{customdata[1]}<br>%{x:.4g} GB, %{y:.4g} s<extra></extra>",
