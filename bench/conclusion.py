@@ -133,7 +133,8 @@ class Prediction:
     measured: Estimated
     ratio: Estimated | None  # measured / predicted within the blocks, geometric
     within: int | None  # launches inside the interval
-    is_beyond_series: bool  # more or fewer bytes than any arm of the series
+    is_informative: bool | None  # whether the interval is no wider than predicted_s; None without an interval
+    beyond: tuple[str, ...]  # by what the series does not cover the arm: "bytes", "files", "compression"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,15 @@ class BreakEven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """What the pulls of the series brought: the images for which its lines hold."""
+
+    disk_bytes: Interval  # least and most
+    most_files: float | None
+    wire_per_disk_ratio: float | None  # of each further byte on the disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DoseResponse:
     """What a gigabyte of image costs on this host, and what that predicts."""
 
@@ -172,6 +182,7 @@ class DoseResponse:
     break_even: tuple[BreakEven, ...]
     bandwidth_bits_per_s: float | None  # that the registry was held to; None = the loopback's own
     doubts: tuple[str, ...] = ()
+    covered: Covered | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from bench.analysis import break_even, dose_fit
 from bench.analysis.dose_doubts import doubts
 from bench.analysis.dose_fit import Line, over_blocks
 from bench.analysis.dose_prediction import predictions
+from bench.analysis.dose_reach import covered
 from bench.analysis.dose_rows import PER, PULLS, Blocks, DoseRow, arms_of, blocks_of, dose_rows
 from bench.analysis.numbers import Numbers
 from bench.conclusion import Dose, DoseResponse, Packing, Slope, Split
@@ -33,15 +34,17 @@ def respond(numbers: Numbers) -> DoseResponse | None:
     doses = tuple(dose for arm in arms_of(asked) if (dose := _dose(arm, rows)))
     slopes = tuple(slope for metric in PER if (slope := slope_of(metric, blocks_of(rows, asked.series, metric))))
     splits = tuple(split for metric in _SPLIT if (split := _split(metric, rows, (*asked.series, *asked.predict))))
+    foretold = predictions(asked, rows, doses)
     return DoseResponse(
         doses=doses,
         slopes=slopes,
         splits=splits,
-        predictions=predictions(asked, rows, doses),
+        predictions=foretold,
         packings=tuple(packing for pair in asked.pairs for metric in PER if (packing := _packing(metric, rows, *pair))),
         break_even=break_even.bandwidths(asked, rows, slopes),
         bandwidth_bits_per_s=numbers.scenario.coldstart.bandwidth_bits_per_s,
-        doubts=doubts(asked, doses, slopes, splits),
+        doubts=doubts(asked, doses, slopes, splits, foretold),
+        covered=covered([dose for dose in doses if dose.arm in asked.series]),
     )
 
 

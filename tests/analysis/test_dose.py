@@ -89,8 +89,15 @@ def test_without_noise_every_prediction_is_what_was_measured_though_the_images_c
         assert one.ratio.value == pytest.approx(1.0)
 
 
-def test_image_smaller_than_any_of_the_series_is_beyond_it(exact):
-    assert {one.arm for one in exact.predictions if one.is_beyond_series} == {"stripped"}
+def test_images_unlike_the_series_are_marked_by_what_they_are_unlike(exact):
+    """The series: 0.18 to 4.18 GB in 900 files; pushed with a base of 4,000 files, so multi-stage's 4,000 are 8,000."""
+    by = {(one.metric, one.arm): one.beyond for one in exact.predictions}
+    assert {arm for (_, arm), beyond in by.items() if "bytes" in beyond} == {"stripped"}
+    assert {arm for (metric, arm), beyond in by.items() if metric == "pull_s" and "files" in beyond} == set(
+        DOSE.predict
+    )
+    assert by["push_s", "multi-stage"] == ("compression",)
+    assert by["download_s", "as-written"] == by["download_s", "multi-stage"] == ()
 
 
 def test_slope_is_the_mean_of_each_blocks_own_regression_with_a_t_interval_over_blocks(noisy, noisy_run):
