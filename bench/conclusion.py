@@ -84,13 +84,19 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dose:
-    """What the pulls of one arm brought, mean over its launches; layers that the host had are not in it."""
+    """What the pulls of one arm brought and its pushes sent, mean over its launches.
+
+    Layers that the host had are in no pull. A push into an empty registry sends them too.
+    """
 
     arm: str
     wire_bytes: float | None
     disk_bytes: float | None
     files: float | None
     layers: float
+    pushed_wire_bytes: float | None = None
+    pushed_disk_bytes: float | None = None
+    pushed_files: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +133,8 @@ class Prediction:
     measured: Estimated
     ratio: Estimated | None  # measured / predicted within the blocks, geometric
     within: int | None  # launches inside the interval
-    is_beyond_series: bool  # more or fewer bytes than any arm of the series
+    is_informative: bool | None  # whether the interval is no wider than predicted_s; None without an interval
+    beyond: tuple[str, ...]  # by what the series does not cover the arm: "bytes", "files", "compression"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +158,16 @@ class BreakEven:
     bits_per_s: float | None  # None = there is no such bandwidth
     ci95: Interval | None  # its upper end may be infinite
     wire_bytes_saved: float | None = None
-    start_s_lost: Estimated | None = None
+    lost_beside_download_s: Estimated | None = None  # of pull to first token without the download; below 0 = gained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """What the pulls of the series brought: the images for which its lines hold."""
+
+    disk_bytes: Interval  # least and most
+    most_files: float | None
+    wire_per_disk_ratio: float | None  # of each further byte on the disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +182,7 @@ class DoseResponse:
     break_even: tuple[BreakEven, ...]
     bandwidth_bits_per_s: float | None  # that the registry was held to; None = the loopback's own
     doubts: tuple[str, ...] = ()
+    covered: Covered | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,7 @@ class Dose:
     series: tuple[str, ...]  # arms of one engine on one base with more and more ballast
     predict: tuple[str, ...] = ()  # arms whose times are predicted from the slope and measured
     pairs: tuple[tuple[str, str], ...] = ()  # equal bytes, packed otherwise: one fat layer against four
+    packings: tuple[str, ...] = ()  # one program in images of unequal bytes: which of them to ship, at which bandwidth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,10 @@ def brought(launch: Launch, truth: Truth, factor: float) -> Launch:
             tool="computed", args={}, base=None, dockerfile_sha256="computed", context_bytes=1,
             wall_s=(8.0 + truth.build * disk) * factor, cold=True,
         ),
-        push=PushRecord(reference="computed", wall_s=(0.5 + truth.push * disk) * factor),
+        push=PushRecord(
+            reference="computed", wall_s=(0.5 + truth.push * (disk + BASE.disk_bytes / 1e9)) * factor,
+            layers_pushed=1 + len(own),  # into an empty registry the base goes too
+        ),
         pull=PullRecord(
             reference="computed", wall_s=at_s + 0.1 * factor, layers=tuple(times), downloaded_s=downloaded_s
         ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.dose_fit import over_blocks, straight
-from bench.analysis.dose_rows import PER, Blocks
+from bench.analysis.dose_rows import Blocks
 from bench.conclusion import Interval
 
 
@@ -21,11 +21,10 @@ class BandPoint:
 
 def band(metric: str, blocks: Blocks, doses_gb: Sequence[float]) -> tuple[BandPoint, ...]:
     """Empty where no block has a line."""
-    per = PER[metric]
     fits = [
         fit
         for rows in blocks.values()
-        if (fit := straight([row.gb(per) or 0.0 for row in rows], [row.times[metric] for row in rows]))
+        if (fit := straight([row.dose_gb(metric) or 0.0 for row in rows], [row.times[metric] for row in rows]))
     ]
     points = []
     for gb in doses_gb:

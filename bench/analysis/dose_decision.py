@@ -19,7 +19,8 @@ def priced(found: DoseResponse | None) -> Decision | None:
         arms=(),
         state="unknown",
         side="none",
-        sentence=f"{_told(first)}. The arms are doses of bytes: none of them is to be chosen.",
+        sentence=f"{_told(first)}, in images like those of the series. "
+        "The arms are doses of bytes: none of them is to be chosen.",
         because=tuple(f"{_told(slope)}, from {slope.s_per_gb.n} blocks." for slope in found.slopes if slope != first),
     )
 

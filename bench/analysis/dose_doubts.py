@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.dose_fit import LARGEST_INFLATION, LEAST_POINTS, straight
+from bench.analysis.dose_reach import COMPRESSION, covered, size_of
 from bench.analysis.metrics import BY_NAME
-from bench.conclusion import Dose, Slope, Split
+from bench.conclusion import Dose, Prediction, Slope, Split
 from bench.model import Dose as Asked
 
 _AS_MUCH = (0.95, 1.05)  # wire over disk of ballast whose two kinds of gigabyte need not be told apart
 _LEAST_BEND = 0.10  # share of the line's rise below which a curve does not matter
 
 
-def doubts(asked: Asked, doses: Sequence[Dose], slopes: Sequence[Slope], splits: Sequence[Split]) -> tuple[str, ...]:
+def doubts(
+    asked: Asked,
+    doses: Sequence[Dose],
+    slopes: Sequence[Slope],
+    splits: Sequence[Split],
+    predictions: Sequence[Prediction] = (),
+) -> tuple[str, ...]:
     """Sentences, the gravest first."""
     return (
         *_bytes_not_known(asked, doses),
         *_blocks(slopes),
         *_curves(doses, slopes, asked.series),
         *_compressible(doses, asked.series),
+        *_compresses_otherwise(predictions, doses, asked.series),
+        *_push_is_wire(splits),
         *_files(doses, asked, splits),
         *([] if splits or not slopes else [_NOT_APART]),
     )
@@ -57,9 +66,11 @@ def _curves(doses: Sequence[Dose], slopes: Sequence[Slope], series: Sequence[str
     texts = []
     for slope in slopes:
         sizes = [
-            size for dose in doses if dose.arm in series and (size := getattr(dose, f"{slope.per}_bytes")) is not None
+            gb
+            for dose in doses
+            if dose.arm in series and (gb := getattr(size_of(dose, slope.metric), f"{slope.per}_gb")) is not None
         ]
-        rise = abs(slope.s_per_gb.value) * (max(sizes) - min(sizes)) / 1e9 if sizes else 0.0
+        rise = abs(slope.s_per_gb.value) * (max(sizes) - min(sizes)) if sizes else 0.0
         bend = slope.bend_s
         is_sure = bend is not None and bend.ci95 is not None and not bend.ci95[0] <= 0 <= bend.ci95[1]
         if bend and is_sure and abs(bend.value) > _LEAST_BEND * rise:
@@ -79,6 +90,35 @@ def _compressible(doses: Sequence[Dose], series: Sequence[str]) -> list[str]:
     return [
         f"A gigabyte of the series on the disk is {fit[1]:.2f} GB on the wire: slopes per gigabyte on the disk hold "
         "for such bytes only."
+    ]
+
+
+def _compresses_otherwise(predictions: Sequence[Prediction], doses: Sequence[Dose], series: Sequence[str]) -> list[str]:
+    """What the page marks beside each such prediction, once with its reason."""
+    otherwise = [one for one in predictions if COMPRESSION in one.beyond]
+    reach = covered([dose for dose in doses if dose.arm in series])
+    if not otherwise or reach is None or reach.wire_per_disk_ratio is None:
+        return []
+    named = {one.arm for one in otherwise}
+    arms = [dose.arm for dose in doses if dose.arm in named]
+    times = ", ".join(BY_NAME[metric].label.lower() for metric in dict.fromkeys(one.metric for one in otherwise))
+    return [
+        f"The series' bytes are {reach.wire_per_disk_ratio:.2f} GB on the wire for each on the disk; those of "
+        f"{', '.join(arms)} compress otherwise. The series cannot tell apart what compressing, sending and writing "
+        f"cost, so what it foretells of them ({times}) does not apply where the table marks it."
+    ]
+
+
+def _push_is_wire(splits: Sequence[Split]) -> list[str]:
+    """A price per gigabyte on the disk misleads where most of it is paid for the wire."""
+    push = next((split for split in splits if split.metric == "push_s"), None)
+    if push is None or push.s_per_wire_gb.ci95 is None or push.s_per_wire_gb.ci95[0] <= push.s_per_disk_gb.value:
+        return []
+    low, high = push.s_per_wire_gb.ci95
+    return [
+        f"A push is paid for the wire more than for the disk: over all images at once {push.s_per_wire_gb.value:.2g} s "
+        f"for a gigabyte on the wire (95 % interval [{low:.2g}, {high:.2g}] s) and {push.s_per_disk_gb.value:.2g} s "
+        "for one on the disk. Its price along the series is that of bytes that compress as those do."
     ]
 
 

@@ -7,8 +7,9 @@ from statistics import fmean
 
 from bench.analysis import dose_fit
 from bench.analysis.dose_fit import Line, over_blocks
+from bench.analysis.dose_reach import beyond
 from bench.analysis.dose_rows import PER, PULLS, DoseRow, blocks_of
-from bench.conclusion import Dose, Prediction
+from bench.conclusion import Dose, Interval, Prediction
 from bench.model import Dose as Asked
 
 PREDICTED = tuple(metric for metric in PER if metric != "build_s")
@@ -16,7 +17,8 @@ PREDICTED = tuple(metric for metric in PER if metric != "build_s")
 
 def line_of(metric: str, rows: Sequence[DoseRow]) -> Line | None:
     """One block's line of a metric over wire and disk bytes."""
-    wire, disk = [row.wire_gb or 0.0 for row in rows], [row.disk_gb or 0.0 for row in rows]
+    moved = [row.moved(metric) for row in rows]
+    wire, disk = [one.wire_gb or 0.0 for one in moved], [one.disk_gb or 0.0 for one in moved]
     seconds = [row.times[metric] for row in rows]
     if metric in PULLS:
         download = dose_fit.straight(wire, [row.times["download_s"] for row in rows])
@@ -38,6 +40,8 @@ def _line(fit: tuple[float, float, float] | None, n: int, *, per_wire: float, is
 
 def predictions(asked: Asked, rows: Sequence[DoseRow], doses: Sequence[Dose]) -> tuple[Prediction, ...]:
     """Of every arm to predict, every metric that bytes can explain."""
+    by_arm = {dose.arm: dose for dose in doses}
+    series = [by_arm[arm] for arm in asked.series if arm in by_arm]
     found = []
     for metric in PREDICTED:
         wanted = (metric, "download_s") if metric in PULLS else (metric,)
@@ -49,13 +53,16 @@ def predictions(asked: Asked, rows: Sequence[DoseRow], doses: Sequence[Dose]) ->
         for arm in asked.predict:
             mine = [row for few in blocks_of(rows, (arm,), metric).values() for row in few if row.block in lines]
             if mine:
-                found.append(_prediction(metric, mine, lines, _is_beyond(metric, arm, asked.series, doses)))
+                found.append(_prediction(metric, mine, lines, beyond(metric, by_arm[arm], series)))
     return tuple(found)
 
 
-def _prediction(metric: str, mine: Sequence[DoseRow], lines: Mapping[int, Line], is_beyond: bool) -> Prediction:
+def _prediction(
+    metric: str, mine: Sequence[DoseRow], lines: Mapping[int, Line], beyond_by: tuple[str, ...]
+) -> Prediction:
     measured = [row.times[metric] for row in mine]
-    predicted = [lines[row.block].at(row.wire_gb or 0.0, row.disk_gb or 0.0) for row in mine]
+    moved = [(row.block, row.moved(metric)) for row in mine]
+    predicted = [lines[block].at(one.wire_gb or 0.0, one.disk_gb or 0.0) for block, one in moved]
     interval = dose_fit.prediction_interval([lines[row.block] for row in mine], predicted)
     ratios = [m / p if p > 0 else -1.0 for m, p in zip(measured, predicted, strict=True)]
     estimate = over_blocks(measured)
@@ -68,16 +75,16 @@ def _prediction(metric: str, mine: Sequence[DoseRow], lines: Mapping[int, Line],
         measured=estimate,
         ratio=over_blocks(ratios, is_ratio=True),
         within=sum(interval[0] <= value <= interval[1] for value in measured) if interval else None,
-        is_beyond_series=is_beyond,
+        is_informative=informs(interval, fmean(predicted)) if interval else None,
+        beyond=beyond_by,
     )
 
 
-def _is_beyond(metric: str, arm: str, series: Sequence[str], doses: Sequence[Dose]) -> bool:
-    kinds = ("wire_bytes", "disk_bytes") if metric in PULLS else (f"{PER[metric]}_bytes",)
-    by_arm = {dose.arm: dose for dose in doses}
-    for kind in kinds:
-        known = [value for one in series if one in by_arm and (value := getattr(by_arm[one], kind)) is not None]
-        mine = getattr(by_arm[arm], kind)
-        if mine is not None and known and not min(known) <= mine <= max(known):
-            return True
-    return False
+def informs(interval: Interval, predicted_s: float) -> bool:
+    """Whether an interval is no wider than the prediction itself, both in seconds.
+
+    A wider one reaches from next to nothing to half as much again or more: a launch inside it proves little. Its width
+    is that before it is cut at 0, since a prediction does not become sharper because no time is negative. What was
+    measured has no say, or misses would be called uninformative for lying far off.
+    """
+    return interval[1] - interval[0] <= predicted_s

@@ -2,6 +2,9 @@
 
 The pull names the layers that came with their compressed sizes; what they hold on the disk is known from the image
 that was taken apart. An image that is built anew for each launch has new digests but the same layers in order.
+
+A push moves other bytes than the pull after it: into a registry that is empty go all layers, also those that the host
+keeps and does not pull.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 from bench.analysis.image_times import TIMES
 from bench.analysis.numbers import Numbers
 from bench.anatomy import LayerAnatomy
-from bench.container import LayerTimes, PullRecord
+from bench.container import ImageRecord, LayerTimes, PullRecord
 from bench.model import Dose
 from bench.record import Launch
 
@@ -33,8 +36,26 @@ PULLS = ("pull_s", "pull_to_first_token_s")  # a download, and the rest of it
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Gigabytes on the wire and on the disk, and thousands of files. None = not known."""
+
+    wire_gb: float | None = None
+    disk_gb: float | None = None
+    kilofiles: float | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether both kinds of bytes are."""
+        return self.wire_gb is not None and self.disk_gb is not None
+
+    def gb(self, per: str) -> float | None:
+        """Gigabytes of the named kind, "wire" or "disk"."""
+        return self.wire_gb if per == "wire" else self.disk_gb
+
+
+@dataclass(frozen=True, slots=True)
 class DoseRow:
-    """One launch: what its pull brought and its times. None = not known."""
+    """One launch: what its pull brought, what its push sent, and its times. None = not known."""
 
     launch: int
     block: int
@@ -44,10 +65,15 @@ class DoseRow:
     kilofiles: float | None
     layers: int
     times: Mapping[str, float]  # metric -> seconds; without those that are not known
+    pushed: Moved = Moved()
 
-    def gb(self, per: str) -> float | None:
-        """Gigabytes of the named kind."""
-        return self.wire_gb if per == "wire" else self.disk_gb
+    def moved(self, metric: str) -> Moved:
+        """What the time of this metric was spent on."""
+        return self.pushed if metric == "push_s" else Moved(self.wire_gb, self.disk_gb, self.kilofiles)
+
+    def dose_gb(self, metric: str) -> float | None:
+        """Gigabytes of the kind that the metric is laid to."""
+        return self.moved(metric).gb(PER[metric])
 
 
 Blocks = Mapping[int, Sequence[DoseRow]]
@@ -62,7 +88,8 @@ def dose_rows(numbers: Numbers) -> tuple[DoseRow, ...]:
 
 def arms_of(dose: Dose) -> tuple[str, ...]:
     """Every arm that the dose names, the series first."""
-    return tuple(dict.fromkeys((*dose.series, *dose.predict, *(arm for pair in dose.pairs for arm in pair))))
+    paired = (arm for pair in dose.pairs for arm in pair)
+    return tuple(dict.fromkeys((*dose.series, *dose.predict, *dose.packings, *paired)))
 
 
 def _row(numbers: Numbers, launch: Launch) -> DoseRow | None:
@@ -84,7 +111,19 @@ def _row(numbers: Numbers, launch: Launch) -> DoseRow | None:
         kilofiles=_total(files, 1e3),
         layers=len(came),
         times=times,
+        pushed=_pushed(launch.image, layers),
     )
+
+
+def _pushed(image: ImageRecord, layers: Sequence[LayerAnatomy]) -> Moved:
+    """All layers of the image, where the registry had none of them; else nobody knows which ones went."""
+    push, pull = image.push, image.pull
+    if push is None or pull is None or push.layers_present or push.layers_pushed != len(layers) or not layers:
+        return Moved()
+    came = {id(layer): times for times, layer in matched(pull, layers) if layer}
+    wire = [came_bytes(came[id(layer)], layer) if id(layer) in came else layer.wire_bytes for layer in layers]
+    disk, files = [layer.disk_bytes for layer in layers], [layer.files for layer in layers]
+    return Moved(_total(wire, GB), _total(disk, GB), _total(files, 1e3))
 
 
 def matched(pull: PullRecord, layers: Sequence[LayerAnatomy]) -> tuple[tuple[LayerTimes, LayerAnatomy | None], ...]:
@@ -118,7 +157,7 @@ def blocks_of(rows: Sequence[DoseRow], arms: Sequence[str], *metrics: str) -> Bl
     """Block -> the arms' launches that have these metrics and whose bytes are known."""
     found: dict[int, list[DoseRow]] = {}
     for row in rows:
-        is_known = row.wire_gb is not None and row.disk_gb is not None and set(metrics) <= set(row.times)
+        is_known = set(metrics) <= set(row.times) and all(row.moved(metric).is_known for metric in metrics)
         if row.arm in arms and is_known:
             found.setdefault(row.block, []).append(row)
     return found

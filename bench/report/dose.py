@@ -1,28 +1,14 @@
-"""What a gigabyte costs, in words and rows: slopes, what they predict, packings and break-even bandwidths."""
+"""What a gigabyte costs, in words: the price and for what it holds, and how far it foretold other images."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.conclusion import BreakEven, Dose, DoseResponse, Estimated, Interval, Prediction, Slope, Split
+from bench.conclusion import Covered, DoseResponse, Prediction
 from bench.report import format as fmt
-from bench.report.glossary import label
+from bench.report.dose_tables import Table, interval, seconds, tables
 from bench.report.subject import Subject
-
-_PER_GB = "s/GB"
-_KINDS = {"wire": "on the wire", "disk": "on the disk"}
-_NONE = "—"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table, ready to be shown: the first cell of each row is its heading, a second line of a cell is small."""
-
-    title: str
-    caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +17,7 @@ class DoseSection:
 
     sentence: str
     setting: str
+    foretold: str  # "" where nothing was predicted
     doubts: tuple[str, ...]
     tables: tuple[Table, ...]
 
@@ -40,28 +27,42 @@ def dose_section(subject: Subject) -> DoseSection | None:
     found = subject.summary.dose
     if found is None:
         return None
-    tables = (_slopes(found), _predictions(found), _packings(found), _break_even(found), _splits(found), _doses(found))
     return DoseSection(
         sentence=sentence(found),
         setting=setting(found),
+        foretold=foretold(found),
         doubts=tuple(fmt.safe_text(text, 600) for text in found.doubts),
-        tables=tuple(table for table in tables if table.rows),
+        tables=tables(found),
     )
 
 
 def sentence(found: DoseResponse) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence, with the images for which it holds."""
     slopes = {slope.metric: slope for slope in found.slopes}
     verbs = (("push_s", "to push"), ("download_s", "to download"), ("extract_s", "to unpack"))
-    parts = [f"{_seconds(slopes[name].s_per_gb)} {verb}" for name, verb in verbs if name in slopes]
+    parts = [f"{seconds(slopes[name].s_per_gb)} {verb}" for name, verb in verbs if name in slopes]
     if not parts:
         return "What a gigabyte of image costs is not known: too few launches brought an image whose bytes are known."
-    text = f"A gigabyte (10^9 bytes) of image costs {', '.join(parts)}"
+    text = f"A gigabyte (10^9 bytes) of image{_like(found.covered)} costs {', '.join(parts)}"
     whole = slopes.get("pull_to_first_token_s")
     if whole:
-        ends = f" (95 % interval {_interval(whole.s_per_gb.ci95, 's')})" if whole.s_per_gb.ci95 else " (no interval)"
-        text += f"; to the time from the order to pull to the first token it adds {_seconds(whole.s_per_gb)}{ends}"
+        ends = f" (95 % interval {interval(whole.s_per_gb.ci95, 's')})" if whole.s_per_gb.ci95 else " (no interval)"
+        text += f"; to the time from the order to pull to the first token it adds {seconds(whole.s_per_gb)}{ends}"
     return f"{text}."
+
+
+def _like(covered: Covered | None) -> str:
+    """What the series is made of: no line says anything of other images."""
+    if covered is None:
+        return ""
+    least, most = (f"{size / 1e9:.2g}" for size in covered.disk_bytes)
+    traits = [f"pulls of {least} to {most} GB on the disk"]
+    if covered.wire_per_disk_ratio is not None:
+        traits.append(f"{fmt.number(covered.wire_per_disk_ratio, 2)} GB on the wire for each")
+    if covered.most_files is not None:
+        count = round(covered.most_files)
+        traits.append(f"at most {fmt.number(count, 0)} {'file' if count == 1 else 'files'}")
+    return f" like the series' ({', '.join(traits)})"
 
 
 def setting(found: DoseResponse) -> str:
@@ -72,157 +73,34 @@ def setting(found: DoseResponse) -> str:
     return f"The registry stood on this host and was held to {fmt.exact(limit, 'bit/s')} over all connections together."
 
 
-def _slopes(found: DoseResponse) -> Table:
-    return Table(
-        "Seconds per gigabyte",
-        "In each block a line goes through the launches of the series by least squares; the slope is the mean of the "
-        "blocks' slopes, its 95 % interval a t interval over the blocks. Bend: how far the middle of the series lies "
-        "below its ends if a parabola is laid through it; 0 is a straight line. Scatter: standard deviation of one "
-        "launch about its block's line.",
-        ("time", "slope\n95 % interval", "of a GB", "at 0 GB", "bend\n95 % interval", "scatter", "blocks"),
-        tuple(_slope(slope) for slope in found.slopes),
-    )  # fmt: skip
-
-
-def _slope(slope: Slope) -> tuple[str, ...]:
-    bend = slope.bend_s
-    return (
-        label(slope.metric), _per_gb(slope.s_per_gb), _KINDS[slope.per],
-        fmt.quantity(slope.at_zero_s.value, "s", ci=slope.at_zero_s.ci95, scale=_S),
-        _estimated(bend),
-        fmt.quantity(slope.scatter_s, "s", scale=_S), str(slope.s_per_gb.n),
-    )  # fmt: skip
-
-
-def _predictions(found: DoseResponse) -> Table:
-    return Table(
-        "Predicted from the series, and measured",
-        "The prediction knows only the bytes of the image and the series; its interval is for one launch. The ratio is "
-        "taken within the blocks. A pull is predicted as a download of the bytes on the wire and, for the rest, by the "
-        "bytes on the disk. A build is not predicted: compiling takes what it takes.",
-        ("time, image", "predicted\n95 % interval of a launch", "measured\n95 % interval",
-         "measured / predicted\n95 % interval", "launches inside"),
-        tuple(_prediction(one) for one in found.predictions),
-    )  # fmt: skip
-
-
-def _prediction(one: Prediction) -> tuple[str, ...]:
-    beyond = " (beyond the series)" if one.is_beyond_series else ""
-    inside = f"{one.within} of {one.measured.n}" if one.within is not None else fmt.UNKNOWN
-    return (
-        f"{label(one.metric)}, {fmt.safe_text(one.arm, 60)}{beyond}",
-        _with(fmt.quantity(one.predicted_s, "s", ci=one.interval95, scale=_S), _interval(one.interval95, "s")),
-        _estimated(one.measured),
-        _ratio(one.ratio), inside,
-    )  # fmt: skip
-
-
-def _packings(found: DoseResponse) -> Table:
-    return Table(
-        "The same bytes, packed otherwise",
-        "The second image over the first within the blocks, geometric mean with a t interval.",
-        ("time, images", "first", "second", "second / first\n95 % interval", "blocks"),
-        tuple(
-            (
-                f"{label(one.metric)}, {fmt.safe_text(one.second, 60)} against {fmt.safe_text(one.first, 60)}",
-                fmt.quantity(one.first_s, "s", scale=_S), fmt.quantity(one.second_s, "s", scale=_S), _ratio(one.ratio),
-                str(one.ratio.n),
-            )
-            for one in found.packings
-        ),
-    )  # fmt: skip
-
-
-def _break_even(found: DoseResponse) -> Table:
-    return Table(
-        "Break-even bandwidths",
-        "Of an image: below this bandwidth its bytes take longer to come down than to be unpacked; above it a faster "
-        "network changes little. Of two packings: the leaner one comes sooner to its first token while the network is "
-        "slower than 8 × wire bytes saved / seconds of start lost; where it starts no later, it pays at any bandwidth.",
-        ("what", "bandwidth\n95 % interval", "saved on the wire", "start lost\n95 % interval"),
-        tuple(_bandwidth(one) for one in found.break_even),
-    )  # fmt: skip
-
-
-def _bandwidth(one: BreakEven) -> tuple[str, ...]:
-    lost = one.start_s_lost
-    bandwidth = _with(fmt.quantity(one.bits_per_s, "bit/s"), _interval(one.ci95, "bit/s"))
-    if one.second is None:
-        of = f"the image of {fmt.safe_text(one.first, 60)}" if one.first else "a gigabyte of the series"
-        return (f"download = unpacking, {of}", bandwidth, _NONE, _NONE)
-    always = _with("pays at any bandwidth", f"surely below {fmt.quantity(one.ci95[0], 'bit/s')}" if one.ci95 else "")
-    return (
-        f"{fmt.safe_text(one.second, 60)} instead of {fmt.safe_text(one.first, 60)}",
-        always if one.bits_per_s is None else bandwidth,
-        fmt.quantity(one.wire_bytes_saved, "bytes", scale=fmt.GB),
-        _estimated(lost, sign=True),
-    )  # fmt: skip
-
-
-def _splits(found: DoseResponse) -> Table:
-    arms = found.splits[0].arms if found.splits else ()
-    return Table(
-        "Wire, disk and files at once",
-        f"Least squares within each block over {', '.join(fmt.safe_text(arm, 60) for arm in arms)}; the predicted "
-        "images are in it, so it describes and predicts nothing.",
-        ("time", "per GB on the wire\n95 % interval", "per GB on the disk\n95 % interval",
-         "per 1000 files\n95 % interval", "blocks"),
-        tuple(_split(one) for one in found.splits),
-    )  # fmt: skip
-
-
-def _split(one: Split) -> tuple[str, ...]:
-    files = one.s_per_1000_files
-    told = _estimated(files) if files else "not told apart"
-    wire, disk = _per_gb(one.s_per_wire_gb), _per_gb(one.s_per_disk_gb)
-    return (label(one.metric), wire, disk, told, str(one.s_per_wire_gb.n))
-
-
-def _doses(found: DoseResponse) -> Table:
-    return Table(
-        "What each pull brought",
-        "Mean over the launches; layers that the host had already are not in it. GB are 10^9 bytes.",
-        ("image", "on the wire", "on the disk", "files", "layers"),
-        tuple(_dose(one) for one in found.doses),
-    )
-
-
-def _dose(one: Dose) -> tuple[str, ...]:
-    sizes = (fmt.quantity(size, "bytes", scale=fmt.GB, decimals=3) for size in (one.wire_bytes, one.disk_bytes))
-    return (fmt.safe_text(one.arm, 60), *sizes, fmt.number(one.files, 0), fmt.number(one.layers, 0))
-
-
-_S = fmt.Scale(1.0, "s")  # one unit in a column
-
-
-def _with(text: str, small: str) -> str:
-    """A text with a smaller line below it."""
-    return f"{text}\n{small}" if small else text
-
-
-def _estimated(one: Estimated | None, *, sign: bool = False) -> str:
-    if one is None:
-        return fmt.UNKNOWN
-    return _with(fmt.quantity(one.value, "s", ci=one.ci95, scale=_S, sign=sign), _interval(one.ci95, "s"))
-
-
-def _seconds(one: Estimated) -> str:
-    return fmt.quantity(one.value, "s", ci=one.ci95, scale=_S)
-
-
-def _per_gb(one: Estimated) -> str:
-    return _with(fmt.quantity(one.value, _PER_GB, ci=one.ci95), _interval(one.ci95, _PER_GB))
-
-
-def _ratio(one: Estimated | None) -> str:
-    if one is None:
-        return fmt.UNKNOWN
-    return _with(fmt.ratio(one.value, one.ci95), fmt.ratio_interval(one.value, one.ci95) if one.ci95 else "")
-
-
-def _interval(ci: Interval | None, unit: str) -> str:
-    if ci is None:
+def foretold(found: DoseResponse) -> str:
+    """How many launches lay where the series said: only of predictions that it covers and that say something."""
+    every = found.predictions
+    if not every:
         return ""
-    if math.isinf(ci[1]):
-        return f"[{fmt.quantity(ci[0], unit)}, ∞]"
-    return fmt.interval(ci, unit, scale=_S if unit == "s" else None)
+    covered = [one for one in every if not one.beyond]
+    text = f"The series covers {len(covered)} of the {len(every)} predictions"
+    if len(covered) < len(every):
+        text += "; the others are of images with other bytes or files, and are marked in the table"
+    if not covered:
+        return f"{text}."
+    judged = [one for one in covered if one.is_informative is not None]
+    return f"{text}. {_judged(judged)}." if judged else f"{text}. One block gives them no interval."
+
+
+def _judged(covered: Sequence[Prediction]) -> str:
+    telling = [one for one in covered if one.is_informative]
+    vague = [one for one in covered if not one.is_informative]
+    text = f"Of these {_are(len(telling))} informative"
+    if telling:
+        launches = sum(one.measured.n for one in telling)
+        text += f": {sum(one.within or 0 for one in telling)} of {launches} launches lie inside their intervals"
+    if vague:
+        text += f". {_are(len(vague))} not, with an interval wider than the predicted time itself"
+        outside = sum(one.measured.n - (one.within or 0) for one in vague)
+        text += f"; {outside} of their launches lie outside even so" if outside else ""
+    return text
+
+
+def _are(count: int) -> str:
+    return f"{count} {'is' if count == 1 else 'are'}"

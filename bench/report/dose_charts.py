@@ -9,6 +9,7 @@ import numpy as np
 from bench.analysis.dose_band import band
 from bench.analysis.dose_rows import PER, DoseRow, blocks_of, dose_rows
 from bench.analysis.numbers import Numbers
+from bench.conclusion import Prediction
 from bench.model import Dose
 from bench.report.charts import INK, Chart, blank, floats, plain
 from bench.report.glossary import label
@@ -44,7 +45,7 @@ def response(rows: Sequence[DoseRow], dose: Dose, metric: str) -> Chart | None:
     if not points:
         return None
     figure = blank()
-    reach = max(row.gb(per) or 0.0 for row in points)
+    reach = max(row.dose_gb(metric) or 0.0 for row in points)
     lines = band(metric, blocks, [float(x) for x in np.linspace(0.0, reach, _GRID)])
     if lines:
         x = [one.gb for one in lines]
@@ -58,10 +59,11 @@ def response(rows: Sequence[DoseRow], dose: Dose, metric: str) -> Chart | None:
             x=floats(x), y=floats(one.mean for one in lines), mode="lines", line={"color": _LINE, "width": 2},
             name="mean of the blocks' lines", hoverinfo="skip",
         )  # fmt: skip
-    _points(figure, points, per, metric, name="series, a launch", colour=_LINE, symbol="circle")
+    _points(figure, points, metric, name="series, a launch", colour=_LINE, symbol="circle")
     others = [row for few in blocks_of(rows, dose.predict, metric).values() for row in few]
-    _points(figure, others, per, metric, name="not in the line, a launch", colour=_OTHER, symbol="diamond-open")
-    figure.update_xaxes(title=f"brought by the pull, on the {per} (GB)", rangemode="tozero")
+    _points(figure, others, metric, name="not in the line, a launch", colour=_OTHER, symbol="diamond-open")
+    by = "sent by the push" if metric == "push_s" else "brought by the pull"
+    figure.update_xaxes(title=f"{by}, on the {per} (GB)", rangemode="tozero")
     figure.update_yaxes(title=f"{label(metric)} (s)", rangemode="tozero")
     return Chart(
         f"dose-{metric}", f"{label(metric)} over gigabytes on the {per}",
@@ -72,13 +74,12 @@ def response(rows: Sequence[DoseRow], dose: Dose, metric: str) -> Chart | None:
     )  # fmt: skip
 
 
-def _points(
-    figure: object, rows: Sequence[DoseRow], per: str, metric: str, *, name: str, colour: str, symbol: str
-) -> None:
+def _points(figure: object, rows: Sequence[DoseRow], metric: str, *, name: str, colour: str, symbol: str) -> None:
     if not rows:
         return
     figure.add_scatter(  # type: ignore[attr-defined]
-        x=floats(row.gb(per) for row in rows), y=floats(row.times[metric] for row in rows), mode="markers", name=name,
+        x=floats(row.dose_gb(metric) for row in rows), y=floats(row.times[metric] for row in rows),
+        mode="markers", name=name,
         marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.8},
         customdata=[[plain(row.arm), row.launch] for row in rows],
         hovertemplate="%{customdata[0]}, launch %{customdata[1]}<br>%{x:.4g} GB, %{y:.4g} s<extra></extra>",
@@ -90,32 +91,42 @@ def held(subject: Subject, rows: Sequence[DoseRow], metric: str) -> Chart | None
     found = [one for one in (subject.summary.dose.predictions if subject.summary.dose else ()) if one.metric == metric]
     if not found:
         return None
+    names = {one.arm: plain(one.arm) + (" (not covered)" if one.beyond else "") for one in found}
     figure = blank()
-    with_interval = [one for one in found if one.interval95]
     figure.add_scatter(
-        x=floats(one.predicted_s for one in found), y=[plain(one.arm) for one in found], mode="markers",
+        x=floats(max(0.0, one.predicted_s) for one in found), y=[names[one.arm] for one in found], mode="markers",
         marker={"symbol": "line-ns-open", "size": 16, "color": _LINE, "line": {"width": 2}},
         name="predicted, 95 % of launches",
         error_x={
             "type": "data", "symmetric": False, "color": _LINE, "thickness": 6, "width": 0,
-            "array": [one.interval95[1] - one.predicted_s if one.interval95 else 0.0 for one in found],
-            "arrayminus": [one.predicted_s - one.interval95[0] if one.interval95 else 0.0 for one in found],
+            "array": [_reach_s(one, 1) for one in found],
+            "arrayminus": [_reach_s(one, 0) for one in found],
         },
         opacity=0.6, hovertemplate="%{y}: predicted %{x:.4g} s<extra></extra>",
     )  # fmt: skip
-    arms = {one.arm for one in found}
-    mine = [row for row in rows if row.arm in arms and metric in row.times]
+    mine = [row for row in rows if row.arm in names and metric in row.times]
     figure.add_scatter(
-        x=floats(row.times[metric] for row in mine), y=[plain(row.arm) for row in mine], mode="markers",
+        x=floats(row.times[metric] for row in mine), y=[names[row.arm] for row in mine], mode="markers",
         marker={"symbol": "diamond", "size": 9, "color": _OTHER, "line": {"width": 1, "color": INK}},
         name="measured, a launch", customdata=[[row.launch] for row in mine],
         hovertemplate="%{y}, launch %{customdata[0]}: %{x:.4g} s<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title=f"{label(metric)} (s)", rangemode="tozero")
     figure.update_yaxes(automargin=True, autorange="reversed", showgrid=False)
-    return Chart(
-        f"predicted-{metric}", f"{label(metric)}: predicted and measured",
+    what = (
         "The bar is where the series says that 95 of 100 launches lie; diamonds beside it cost more or less than their "
-        "bytes." if with_interval else "The mark is what the series says; one block gives no interval.",
+        "bytes."
+        if any(one.interval95 for one in found)
+        else "The mark is what the series says; one block gives no interval."
+    )
+    if any(one.beyond for one in found):
+        what += " Not covered: the series has no such image, and what it foretells does not apply to it."
+    return Chart(
+        f"predicted-{metric}", f"{label(metric)}: predicted and measured", what,
         figure, 170 + 44 * len(found),
     )  # fmt: skip
+
+
+def _reach_s(one: Prediction, end: int) -> float:
+    """From the mark to one end of its interval, which begins at 0 where the line's begins below."""
+    return abs(max(0.0, one.interval95[end]) - max(0.0, one.predicted_s)) if one.interval95 else 0.0

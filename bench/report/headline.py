@@ -33,7 +33,8 @@ def headline(subject: Subject) -> Headline:
     css, word = _state(subject)
     if css == "dose" and subject.summary.dose:
         return Headline(
-            css, word, dose.sentence(subject.summary.dose), dose.setting(subject.summary.dose),
+            css, word, dose.sentence(subject.summary.dose),
+            f"{dose.setting(subject.summary.dose)} {dose.foretold(subject.summary.dose)}".strip(),
             "Multiply: what each image could leave out, and what that saves, stands under “What is in the image?”.",
         )  # fmt: skip
     text, command = next_step(subject, css)

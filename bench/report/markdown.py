@@ -96,9 +96,10 @@ def _dose(subject: Subject) -> list[str]:
     if section is None:
         return []
     lines = ["## What does a gigabyte cost?", "", f"**{escaped(section.sentence)}** {escaped(section.setting)}", ""]
+    lines += [escaped(section.foretold), ""] if section.foretold else []
     lines += [f"- {escaped(text)}" for text in section.doubts]
     for table in section.tables:
-        lines += ["", f"### {table.title}", "", escaped(table.caption, 900), ""]
+        lines += ["", f"### {table.title}", "", escaped(table.caption, 1_000), ""]
         lines += [f"| {' | '.join(map(escaped, table.heads))} |", f"|---|{'---:|' * (len(table.heads) - 1)}"]
         lines += [f"| {' | '.join(map(escaped, row))} |" for row in table.rows]
     return [*lines, ""]

@@ -154,3 +154,9 @@ class DoseShape(Shape):
     pairs: list[Annotated[list[Words], Field(min_length=2, max_length=2)]] = Field(
         default_factory=list, description="two arms of equal bytes that are packed otherwise"
     )
+    packings: list[Words] = Field(
+        default_factory=list,
+        min_length=2,
+        description="at least two arms with the same program, packed leaner or fatter: below which bandwidth the "
+        "leaner ones come sooner to their first token than the fattest; without it no such bandwidth is told",
+    )

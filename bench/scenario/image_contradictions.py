@@ -65,7 +65,12 @@ def _dose(shape: ScenarioShape) -> Iterator[Problem]:
     if shape.coldstart.image_absent is not ImageAbsent.EACH:
         yield Problem(key=("dose",), text="a dose needs a build, a push and a pull at every launch",
                       got=f"coldstart.image_absent: {shape.coldstart.image_absent}", repair="choose each")  # fmt: skip
-    named = {"series": dose.series, "predict": dose.predict, "pairs": [name for pair in dose.pairs for name in pair]}
+    named = {
+        "series": dose.series,
+        "predict": dose.predict,
+        "pairs": [name for pair in dose.pairs for name in pair],
+        "packings": dose.packings,
+    }
     for key, names in named.items():
         for name in names:
             if name not in shape.arms:
@@ -76,3 +81,7 @@ def _dose(shape: ScenarioShape) -> Iterator[Problem]:
     if both:
         yield Problem(key=("dose", "predict"), text="an arm that gives the slope cannot test it", got=", ".join(both),
                       repair="remove it from one of them")  # fmt: skip
+    twice = sorted({name for name in dose.packings if dose.packings.count(name) > 1})
+    if twice:
+        yield Problem(key=("dose", "packings"), text="an arm is no other packing of itself", got=", ".join(twice),
+                      repair="name each arm once")  # fmt: skip

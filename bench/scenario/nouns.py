@@ -50,7 +50,9 @@ def _dose(shape: ScenarioShape) -> model.Dose | None:
     if dose is None:
         return None
     pairs = tuple((first, second) for first, second in dose.pairs)
-    return model.Dose(series=tuple(dose.series), predict=tuple(dose.predict), pairs=pairs)
+    return model.Dose(
+        series=tuple(dose.series), predict=tuple(dose.predict), pairs=pairs, packings=tuple(dose.packings)
+    )
 
 
 def _model(shape: ScenarioShape) -> model.Model:

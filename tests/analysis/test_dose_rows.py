@@ -1,11 +1,14 @@
 """Which bytes a pull brought: only layers that came, each with the inside of its own layer."""
 
+import dataclasses
+
 import pytest
 
-from bench.analysis.dose_rows import came_bytes, matched
+from bench.analysis.dose_rows import came_bytes, dose_rows, matched
 from bench.analysis.image_times import covered_s, extract_s
+from bench.analysis.numbers import Numbers
 from bench.anatomy import LayerAnatomy
-from bench.container import ImageFacts, ImageRecord, LayerTimes, PullRecord
+from bench.container import ImageFacts, ImageRecord, LayerTimes, PullRecord, PushRecord
 from tests.dosed import dosed_run
 
 
@@ -75,3 +78,31 @@ def test_unpacking_is_not_known_where_a_layer_that_came_never_said_its_end():
     assert said(whole, LayerTimes(id=B, extract_start_s=1.0)) is None
     assert said(whole, LayerTimes(id=B, already_present=True)) == 3.0
     assert said() is None
+
+
+def row_of_random_1(push: PushRecord | None):
+    """The row of an image whose base the host keeps: 60 + 1000 MB on the wire come down, and 30 MB of base do not."""
+    run = dosed_run(blocks=1)
+    one = next(one for one in run.launches if one.launch.arm == "random-1")
+    image = dataclasses.replace(one.launch.image, push=push)
+    launch = dataclasses.replace(one, launch=dataclasses.replace(one.launch, image=image))
+    (row,) = dose_rows(Numbers(dataclasses.replace(run, launches=(launch,))))
+    return row
+
+
+def test_push_into_an_empty_registry_sends_the_base_too_and_the_pull_brings_it_not():
+    row = row_of_random_1(PushRecord(reference="r", wall_s=9.0, layers_pushed=3))
+    pulled, pushed = row.moved("pull_s"), row.moved("push_s")
+    assert (pulled.wire_gb, pulled.disk_gb, pulled.kilofiles) == (1.06, 1.18, 0.901)
+    assert (pushed.wire_gb, pushed.disk_gb, pushed.kilofiles) == (1.09, 1.255, 4.901)
+    assert (row.dose_gb("push_s"), row.dose_gb("extract_s"), row.dose_gb("download_s")) == (1.255, 1.18, 1.06)
+
+
+@pytest.mark.parametrize(
+    "push",
+    [None, PushRecord(reference="r", wall_s=9.0, layers_pushed=2, layers_present=1),
+     PushRecord(reference="r", wall_s=9.0, layers_pushed=2)],
+)  # fmt: skip
+def test_bytes_of_a_push_are_not_known_where_some_layers_may_have_been_there(push):
+    row = row_of_random_1(push)
+    assert not row.moved("push_s").is_known and row.moved("pull_s").is_known

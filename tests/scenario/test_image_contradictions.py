@@ -52,3 +52,20 @@ def test_a_dose_names_arms_and_brings_its_images_anew():
     assert "a push and a pull at every launch" in refusal(DOSE)
     assert "cannot test it" in refusal(*EACH, "dose={series: [custom, stand-in, custom], predict: [custom]}")
     assert load_scenario("demo-docker", sets=[*EACH, DOSE]).dose.series == ("custom", "stand-in", "custom")
+
+
+def test_packings_are_at_least_two_arms_of_the_scenario_each_named_once():
+    def packings(value: str) -> tuple[str, ...]:
+        return (*EACH, f"dose={{series: [custom, stand-in, custom], packings: {value}}}")
+
+    assert "'costum' is not an arm" in refusal(*packings("[custom, costum]"))
+    assert "dose.packings" in refusal(*packings("[custom]"))
+    assert "no other packing of itself" in refusal(*packings("[custom, custom]"))
+    found = load_scenario("demo-docker", sets=packings("[custom, stand-in]")).dose
+    assert found is not None and found.packings == ("custom", "stand-in")
+    assert load_scenario("demo-docker", sets=[*EACH, DOSE]).dose.packings == ()
+
+
+def test_pack_light_holds_packings_of_one_engine_against_each_other_and_nothing_else():
+    dose = load_scenario("pack-light").dose
+    assert dose is not None and dose.packings == ("as-written", "multi-stage", "stripped")
