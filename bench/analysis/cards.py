@@ -44,7 +44,7 @@ def cards_took_turns(numbers: Numbers) -> Iterator[Finding]:
         return
     medians = {devices: statistics.median(values) for devices, values in of_cards.items()}
     least, most = min(medians.values()), max(medians.values())
-    apart = f"{percent(most / least - 1)} apart" if least > 0 else "not to be set in a ratio"
+    apart = f"{percent(round(most / least - 1, 4))} apart" if least > 0 else "not to be set in a ratio"
     yield Finding(
         id="gpus-took-turns",
         severity=Severity.INFO,

@@ -35,7 +35,8 @@ def by_concurrency(subject: Subject) -> Chart | None:
             )  # fmt: skip
         if net:
             figure.add_scatter(
-                x=floats(n[0] for n in net), y=floats(n[1] for n in net), mode="lines", legendgroup=arm.name,
+                x=floats(n[0] for n in net), y=floats(n[1] for n in net), mode="lines+markers",
+                legendgroup=arm.name, marker={"color": colour, "symbol": "line-ew-open", "size": 12},
                 line={"color": colour, "width": 2, "dash": "dot"}, name=f"{shown}: net of idle", hoverinfo="skip",
             )  # fmt: skip
     if not figure.data:

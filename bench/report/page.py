@@ -12,7 +12,19 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from bench.analysis.rows import tpot_s, ttft_s
-from bench.report import charts, comparisons, contents, energy, glossary, images, launches, pulls, setup, timeline
+from bench.report import (
+    charts,
+    comparisons,
+    contents,
+    energy,
+    glossary,
+    images,
+    launches,
+    overtime,
+    pulls,
+    setup,
+    timeline,
+)
 from bench.report import format as fmt
 from bench.report.audit import audit_table
 from bench.report.charts import Chart
@@ -86,7 +98,7 @@ def chart_groups(subject: Subject) -> dict[str, tuple[Chart, ...]]:
         "startup": [lambda: timeline.startup(subject)],
         "pulls": [lambda a=arm.name: pulls.pull_layers(subject, a) for arm in subject.arms],  # type: ignore[misc]
         "inside": contents.charts(subject),
-        "telemetry": [lambda a=arm.name: timeline.telemetry(subject, a) for arm in subject.arms],  # type: ignore[misc]
+        "telemetry": [lambda: overtime.telemetry(subject)],
     }
     drawn = {name: tuple(chart for draw in draws if (chart := draw())) for name, draws in wanted.items()}
     return drawn | {"dose": dose_charts(subject), "predicted": prediction_charts(subject)}

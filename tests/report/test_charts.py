@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.rows import tpot_s, ttft_s
-from bench.report import charts, timeline
+from bench.report import charts, overtime, timeline
 from tests.report import subjects
 
 
@@ -58,16 +58,34 @@ def test_startup_has_a_row_per_launch_that_counts(subject):
     assert all("(s)" in trace.name for trace in figure.data)
 
 
-def test_telemetry_shows_one_launch_with_its_windows_shaded(subject):
-    figure = timeline.telemetry(subject, "plain").figure
-    assert {trace.name for trace in figure.data} >= {"server CPU (cores)", "client CPU (cores)", "server memory (GiB)"}
-    assert len(figure.layout.shapes) == 2 * 3  # two windows in each of three panels
+def test_startup_begins_with_the_order_to_start_not_with_the_suite_s_own_waiting(subject):
+    launches = tuple(
+        dataclasses.replace(
+            one, launch=dataclasses.replace(one.launch, marks={m: t + 60 for m, t in one.launch.marks.items()})
+        )
+        for one in subject.data.launches
+    )
+    later = dataclasses.replace(subject, data=dataclasses.replace(subject.data, launches=launches))
+    ends = [
+        x + base for trace in timeline.startup(later).figure.data for x, base in zip(trace.x, trace.base, strict=True)
+    ]
+    assert max(ends) < 10
+
+
+def test_telemetry_lays_both_arms_over_each_other_from_the_beginning_of_their_load(subject):
+    figure = overtime.telemetry(subject).figure
+    arms = [arm.name for arm in subject.arms]
+    for arm in arms:
+        names = {trace.name for trace in figure.data if trace.legendgroup == arm}
+        assert {f"{arm}: server CPU (cores)", f"{arm}: client CPU (cores)", f"{arm}: server memory (GiB)"} <= names
+    assert len(figure.layout.shapes) == 2 * 3 * len(arms)  # two windows in each of three panels
+    assert all(min(trace.x) >= 0 for trace in figure.data)
 
 
 def test_thinning_loses_no_peak():
     y = np.zeros(100_000)
     y[54_321], y[77_777] = 9.0, -9.0
-    t, kept = timeline.thin(np.arange(100_000.0), y, 600)
+    t, kept = overtime.thin(np.arange(100_000.0), y, 600)
     assert len(t) <= 600 and kept.max() == 9.0 and kept.min() == -9.0
 
 
@@ -81,7 +99,7 @@ def test_charts_without_data_are_left_out():
     empty = subjects.empty()
     assert charts.throughput_latency(empty, "ttft_p50_s", "TTFT p50") is None
     assert charts.primary_by_block(empty) is None and charts.ratio_by_block(empty) is None
-    assert timeline.startup(empty) is None and timeline.telemetry(empty, "plain") is None
+    assert timeline.startup(empty) is None and overtime.telemetry(empty) is None
 
 
 def test_median_launch_stands_for_the_arm(subject):
@@ -102,10 +120,10 @@ def test_gpus_have_panels_of_their_own_and_power_is_that_of_all_together(subject
 
     launches = tuple(with_gpus(one) for one in subject.data.launches)
     data = dataclasses.replace(subject.data, launches=launches)
-    figure = timeline.telemetry(dataclasses.replace(subject, data=data), "plain").figure
+    figure = overtime.telemetry(dataclasses.replace(subject, data=data)).figure
     drawn = {trace.name: trace for trace in figure.data}
-    assert set(drawn["GPU power (W)"].y) == {600.0}
-    assert list(drawn["SM clock (GHz)"].y) == pytest.approx([1.98] * len(drawn["SM clock (GHz)"].y))
+    assert set(drawn["plain: GPU power (W)"].y) == {600.0}
+    assert list(drawn["plain: SM clock (GHz)"].y) == pytest.approx([1.98] * len(drawn["plain: SM clock (GHz)"].y))
     assert not any("KV" in trace.name for trace in figure.data), "no server says it"
-    plain = {trace.name for trace in timeline.telemetry(subject, "plain").figure.data}
+    plain = {trace.name for trace in overtime.telemetry(subject).figure.data}
     assert not any("GPU" in name for name in plain)
