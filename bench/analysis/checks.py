@@ -13,6 +13,7 @@ from bench.analysis import (
     containers,
     doubts,
     energy_checks,
+    gpu_errors,
     instrument,
     processes,
     server_side,
@@ -28,7 +29,18 @@ _WEIGHT = (Severity.VOID, Severity.WARN, Severity.INFO)
 
 def check(numbers: Numbers, comparisons: tuple[Comparison, ...]) -> tuple[Finding, ...]:
     """Every finding of the analysis, the heaviest first."""
-    rooms = (configuration, conduct, containers, traffic, instrument, energy_checks, cards, processes, server_side)
+    rooms = (
+        configuration,
+        conduct,
+        containers,
+        traffic,
+        instrument,
+        energy_checks,
+        gpu_errors,
+        cards,
+        processes,
+        server_side,
+    )
     findings = [finding for room in rooms for of_run in room.CHECKS for finding in of_run(numbers)]
     findings += [finding for of_results in doubts.CHECKS for finding in of_results(numbers, comparisons)]
     return tuple(sorted(findings, key=lambda finding: _WEIGHT.index(finding.severity)))

@@ -1,4 +1,4 @@
-"""Passes that do not count, because the card was held back or was not the arm's alone."""
+"""Passes that do not count, because the card was held back, was not the arm's alone or failed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _SLOWED_TIMES = {
     "throttled_sw_thermal_s": "heat (software)", "throttled_hw_thermal_s": "heat (hardware)",
     "throttled_hw_brake_s": "power brake",
 }  # fmt: skip
+UNCORRECTED = "ecc_uncorrected"
 _LEAST_S = 0.001  # of slowing down that counts
 
 
@@ -51,10 +52,17 @@ def void_reason(rows: pd.DataFrame | None, window: StageWindow, launch: Launch) 
         return None
     if causes := held_back(within(rows, window)):
         return f"the GPU was held back: {', '.join(causes)}"
-    others = intruders(rows, launch)
-    if len(others) and (others["t_s"] <= window.window_end_s).any() and (others["t_s"] >= window.window_start_s).any():
+    if len(within(intruders(rows, launch), window)):
         return "another process was on the GPU"
+    if grown(rows[rows["t_s"] <= window.window_end_s], UNCORRECTED):
+        return "memory of the GPU failed"
     return None
+
+
+def grown(rows: pd.DataFrame, metric: str) -> float:
+    """Over all GPUs; a counter that falls was reset, and what it says since then counts."""
+    of_cards = rows[rows["metric"] == metric].sort_values("t_s").groupby("entity")["value"]
+    return float(sum(one.diff().clip(lower=0).sum() for _, one in of_cards))
 
 
 def _grew(rows: pd.DataFrame, metric: str) -> bool:

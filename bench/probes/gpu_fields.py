@@ -35,7 +35,7 @@ class Field:
 
 
 FAST = (  # 10 times a second: what an integral or a window's edge needs
-    Asked(("clocksclocks_event_bits",), lambda n, h: _one("clocksclocks_event_bits", clocks_event_bits(n, h))),
+    Asked(("clocks_event_bits",), lambda n, h: _one("clocks_event_bits", clocks_event_bits(n, h))),
     Asked(("sm_clock_hz",), lambda n, h: _one("sm_clock_hz", n.nvmlDeviceGetClockInfo(h, n.NVML_CLOCK_SM) * MEGA)),
     Asked(("utilisation_ratio", "memory_utilisation_ratio"), lambda n, h: _utilisation(n, h)),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _TOOL_TIMEOUT_S = 30.0
+_COMPUTE_MODES = {0: "default", 1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}  # NVML's own numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class GpuFacts:
     uuid: str
     memory_bytes: int | None = None
     power_limit_w: float | None = None
+    compute_mode: str | None = None  # "default", "exclusive process", "prohibited": who else may use it
     persistence: bool | None = None  # the driver stays loaded when nobody uses the GPU
     mig: bool | None = None  # cut into instances
     compute_capability: str | None = None  # "9.0": which GPU code it runs
@@ -70,6 +72,7 @@ def _gpu(nvml: Any, index: int) -> GpuFacts:
     power_mw = _asked(nvml, nvml.nvmlDeviceGetPowerManagementLimit, handle)
     persistence = _asked(nvml, nvml.nvmlDeviceGetPersistenceMode, handle)
     mig = _asked(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    compute_mode = _asked(nvml, nvml.nvmlDeviceGetComputeMode, handle)
     pci = _asked(nvml, nvml.nvmlDeviceGetPciInfo, handle)
     capability = _asked(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
     return GpuFacts(
@@ -78,6 +81,7 @@ def _gpu(nvml: Any, index: int) -> GpuFacts:
         uuid=nvml.nvmlDeviceGetUUID(handle),
         memory_bytes=memory.total if memory else None,
         power_limit_w=power_mw / 1000 if power_mw is not None else None,
+        compute_mode=_COMPUTE_MODES.get(compute_mode) if compute_mode is not None else None,
         persistence=bool(persistence) if persistence is not None else None,
         mig=bool(mig[0]) if mig else None,
         compute_capability=".".join(map(str, capability)) if capability else None,

@@ -176,6 +176,7 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, Gpu **out) {
 int nvmlDeviceGetUUID(Gpu *gpu, char *out, unsigned size) { snprintf(out, size, "%s", gpu->uuid); return OK; }
 int nvmlDeviceGetName(Gpu *gpu, char *out, unsigned size) { (void)gpu; snprintf(out, size, "Stub GPU, not NVIDIA's"); return OK; }
 int nvmlDeviceGetPersistenceMode(Gpu *gpu, unsigned *out) ASK("persistence", unsigned, 1)
+int nvmlDeviceGetComputeMode(Gpu *gpu, unsigned *out) ASK("compute_mode", unsigned, 1)
 int nvmlDeviceGetMigMode(Gpu *gpu, unsigned *out, unsigned *pending) { double v; int code = value_of(gpu, "mig", &v); if (!code) *out = *pending = (unsigned)v; return code; }
 int nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *out) { double j; int code = energy_j(gpu, &j); if (!code) *out = (unsigned long long)(j * 1e3); return code; }
 int nvmlDeviceGetPowerUsage(Gpu *gpu, unsigned *out) ASK("power_average_w", unsigned, 1e3)

@@ -1,0 +1,68 @@
+"""What the driver reported against a GPU while an arm had it: XID errors, and errors of its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.analysis.energy import gpu_rows
+from bench.analysis.numbers import Numbers
+from bench.analysis.slowdown import UNCORRECTED, grown
+from bench.record import Finding
+from bench.vocabulary import Severity
+
+_CATALOGUE = (
+    "Look the number up in NVIDIA's catalogue of XID errors, and at dmesg; replace or reset a card that repeats it."
+)
+
+
+def xid_errors(numbers: Numbers) -> Iterator[Finding]:
+    """Of any kind: some are the program's fault, others the card's, and none is part of a healthy launch."""
+    for one in numbers.kept:
+        rows = gpu_rows(one.telemetry)
+        if rows is None:
+            continue
+        for uuid, mine in rows[rows["metric"] == "xid"].groupby("entity"):
+            codes = sorted({int(code) for code in mine["value"]})
+            yield Finding(
+                id="gpu-xid",
+                severity=Severity.WARN,
+                arm=one.launch.arm,
+                launch=one.launch.index,
+                text=f"The driver reported {_listed(codes)} on {uuid}, "
+                f"first {mine['t_s'].min():.1f} s into the launch.",
+                next=_CATALOGUE,
+            )
+
+
+def memory_errors(numbers: Numbers) -> Iterator[Finding]:
+    """ECC counters that grew within a launch."""
+    for one in numbers.kept:
+        rows = gpu_rows(one.telemetry)
+        if rows is None:
+            continue
+        if uncorrected := grown(rows, UNCORRECTED):
+            yield Finding(
+                id="gpu-memory-errors",
+                severity=Severity.VOID,
+                arm=one.launch.arm,
+                launch=one.launch.index,
+                text=f"{uncorrected:.0f} errors of the GPU's memory could not be corrected: answers "
+                "may be wrong, and its stages are left out.",
+                next="Take the card out of use, and run again on another.",
+            )
+        if corrected := grown(rows, "ecc_corrected"):
+            yield Finding(
+                id="gpu-memory-corrected",
+                severity=Severity.INFO,
+                arm=one.launch.arm,
+                launch=one.launch.index,
+                text=f"{corrected:.0f} errors of the GPU's memory were corrected while the arm had it.",
+                next="A card that goes on like this is on its way out.",
+            )
+
+
+def _listed(codes: list[int]) -> str:
+    return ("XID " if len(codes) == 1 else "the XIDs ") + ", ".join(map(str, codes))
+
+
+CHECKS = (xid_errors, memory_errors)
