@@ -55,8 +55,12 @@ def conda_findings(words: Sequence[str], *, file: str, line: int) -> list[PinFin
     loose = [spec for spec in specs if "$" not in spec and not is_exact_conda(spec)]
     found: list[PinFinding] = []
     if loose:
-        repair = f"write {_name(loose[0])}==VERSION; best, install a list made by conda list --explicit --sha256"
-        text = f"{', '.join(loose[:6])}: any version that fits may come, another one at each build"
+        named = [spec for spec in loose if _SPEC.fullmatch(spec.strip())]  # what is none is not shown
+        others = len(loose) - len(named)
+        told = [*named[:6], *([f"{others} that cannot be read"] if others else [])]
+        name = _name(named[0]) if named else "name"
+        repair = f"write {name}==VERSION; best, install a list made by conda list --explicit --sha256"
+        text = f"{', '.join(told)}: any version that fits may come, another one at each build"
         found.append(PinFinding(rule=PinRule.CONDA_NOT_PINNED, file=file, line=line, text=text, repair=repair))
     early = [one for one in [*channels, *(spec.partition("::")[0] for spec in specs)] if _NIGHTLY_CHANNEL.search(one)]
     if early:

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from bench.anatomy import PinFinding
+from bench.images.pins.grade import found
 from bench.vocabulary import PinRule
 
 LARGEST_BYTES = 32 << 20  # a lock of a few thousand packages has some megabytes
@@ -27,6 +28,4 @@ def read_bounded(path: Path) -> str:
 def unreadable(file: str, error: Exception, line: int = 1) -> PinFinding:
     """Nothing is known of such a file, so it costs as much as one that pins nothing."""
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-    return PinFinding(
-        rule=PinRule.UNREADABLE, file=file, line=line, text=f"cannot be read: {reason}", repair="put the file right"
-    )
+    return found(PinRule.UNREADABLE, file, line, f"cannot be read: {reason}", "put the file right")

@@ -30,6 +30,7 @@ class Command:
     after: str = ""
     parent: str = ""  # of one in `$(…)`: the program that gets its output
     stdin: str = ""  # text of a here-document or here-string
+    stdin_line: int = 0  # where a here-document begins
     writes: tuple[str, ...] = ()  # files that its output goes to
     settings: Mapping[str, str] = field(default_factory=dict)  # variables that installers read: PIP_…, UV_…, CONDA_…
 
@@ -161,4 +162,4 @@ class _Reader:
         if program_name(command.words[0]) in SHELLS:
             self.out += commands(body, self.known, self.depth + 1)
         else:
-            self.out[place] = replace(command, stdin=body.text)
+            self.out[place] = replace(command, stdin=body.text, stdin_line=body.line_at(0))

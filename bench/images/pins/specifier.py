@@ -67,9 +67,21 @@ def read_requirement(text: str, *, hashed: bool = False, editable: bool = False)
     if _URL.match(address):
         checked = hashed or bool(_CHECKSUM.search(address))
         return Asked(text=text, source=Source.URL, name=name, exact=checked, hashed=checked)
+    if "$(" in text or "`" in text:
+        return _of_index(text, hashed)  # what a command prints, whatever it has for a path in its own words
     if editable or address.startswith("file:") or _is_path(text):
         return Asked(text=text, source=Source.LOCAL, name=name, exact=True, hashed=True)
     return _of_index(text, hashed)
+
+
+def local_folder(text: str, *, editable: bool = False) -> str | None:
+    """The folder that a requirement names, without extras; None for anything else, an archive too."""
+    if "$" in text or read_requirement(text, editable=editable).source is not Source.LOCAL:
+        return None
+    path = text.partition(" ;")[0].partition(" @ ")[2 if " @ " in text else 0].strip().removeprefix("file:")
+    path = "/" + path.lstrip("/") if path.startswith("//") else path
+    path = re.sub(r"\s*\[[^\]]*\]\Z", "", path)
+    return None if _ARCHIVE.search(path) or path.startswith("~") else path
 
 
 def _at_commit(address: str) -> bool:

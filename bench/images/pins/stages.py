@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Step:
     instruction: Instruction
     known: Mapping[str, str]
     shell: str = "sh"
+    workdir: str = "/"
 
     def commands(self) -> list[Command]:
         """What a RUN runs; nothing for a shell that is not a POSIX one."""
@@ -88,6 +90,7 @@ def split_stages(instructions: Sequence[Instruction], build_args: Mapping[str, s
     known: dict[str, str] = {}
     scopes: list[dict[str, str]] = []  # of the finished stages
     shells: list[str] = []
+    folders: list[str] = []  # WORKDIR at the end of each stage
     for instruction in instructions:
         if instruction.word == "FROM":
             stages.append(_begun(instruction, stages, outside))
@@ -95,12 +98,17 @@ def split_stages(instructions: Sequence[Instruction], build_args: Mapping[str, s
             known = dict(scopes[parent]) if parent is not None else {}
             scopes.append(known)
             shells.append(shells[parent] if parent is not None else "sh")
+            folders.append(folders[parent] if parent is not None else "/")
         elif not stages:
             _declare(instruction, outside, {}, build_args)
         else:
             if instruction.word == "SHELL" and instruction.json:
                 shells[-1] = program_name(instruction.json[0].replace("\\", "/")).lower().removesuffix(".exe")
-            stages[-1].steps.append(Step(instruction=instruction, known=known, shell=shells[-1]))
+            if instruction.word == "WORKDIR":
+                folders[-1] = posixpath.normpath(
+                    posixpath.join(folders[-1], _unquoted(fill(instruction.args.text, known)))
+                )
+            stages[-1].steps.append(Step(instruction=instruction, known=known, shell=shells[-1], workdir=folders[-1]))
             if instruction.word in ("ARG", "ENV"):
                 known = dict(known)  # what earlier steps see stays
                 _declare(instruction, known, outside, build_args)

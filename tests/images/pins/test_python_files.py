@@ -282,13 +282,16 @@ dependencies:
 def test_what_cannot_be_read_is_one_finding_and_no_error(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     (one,) = lint_python_file(tmp_path / name)
-    assert (str(one.rule), one.weight) == ("unreadable", 1)
+    assert (str(one.rule), one.weight) == ("unreadable", 3)
 
 
 def test_no_file_is_opened_because_a_list_names_it_unless_it_is_a_list(tmp_path: Path) -> None:
     (tmp_path / "secret.key").write_text("loose\n")
     text = f"-r secret.key\n-r {tmp_path}/requirements.txt\n-r missing.txt\n"
-    assert found(tmp_path, "requirements.txt", text) == []
+    assert found(tmp_path, "requirements.txt", text) == [(1, "unreadable"), (2, "unreadable"), (3, "unreadable")]
+    assert {one.weight for one in lint_python_file(tmp_path / "requirements.txt")} == {3}
+    (tmp_path / "requirements.txt").write_text("--require-hashes\n-r missing.txt\n")
+    assert [one.weight for one in lint_python_file(tmp_path / "requirements.txt")] == [0]
 
 
 def test_files_are_known_by_their_names() -> None:
