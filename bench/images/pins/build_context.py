@@ -72,7 +72,8 @@ class BuildContext:
                 return self.checked(folder)
         parts = _parts(inside)
         ends = [self.folder.joinpath(*parts[start:]) for start in range(len(parts))]
-        folders = [*ends, *([self.folder] if root else [])]
+        told = any(one.source == "." or posixpath.basename(one.source) in wanted for one in laid)
+        folders = [*ends, *([self.folder] if root and not told else [])]
         found = next((folder for folder in folders if any((folder / name).is_file() for name in wanted)), None)
         return None if found is None else self.checked(found)
 

@@ -12,11 +12,14 @@ from bench.images.pins.grade import found
 from bench.images.pins.installers import Call, call_of
 from bench.images.pins.left_rules import left_findings, removals_of
 from bench.images.pins.made_lists import MadeLists
+from bench.images.pins.node_rules import NODE, node_findings
+from bench.images.pins.project_locks import LOCKS, locked_findings
 from bench.images.pins.shell import Command
 from bench.images.pins.shell_rules import SNAPSHOT, apt_findings, conda_findings, pip_findings
 from bench.images.pins.shell_words import program_name
 from bench.images.pins.site import Installed, Site
 from bench.images.pins.stages import Stage, Step, final_chain, split_stages
+from bench.images.pins.system_rules import system_findings
 from bench.vocabulary import PinRule
 
 Runs = list[tuple[Step, list[Command]]]
@@ -102,8 +105,14 @@ class _Reading:
             self.installed.findings += apt_findings(call, self.file, snapshot=stage.index in self.dated)
         elif call.manager == "conda":
             conda_findings(call, site)
+        elif call.manager in ("apk", "dnf"):
+            self.installed.findings += system_findings(call, self.file)
+        elif call.manager in NODE:
+            self.installed.findings += node_findings(call, site)
         elif call.manager in ("pip", "uv"):
             pip_findings(call, site)
+        if call.manager in LOCKS:
+            locked_findings(call, site)
 
 
 def _text(step: Step) -> str:

@@ -53,13 +53,13 @@ def apt_findings(call: Call, file: str, *, snapshot: bool) -> Iterator[PinFindin
 
 
 def apt_names(words: Sequence[str]) -> list[str]:
-    """Packages by name: no options, no files, nothing that only a variable knows, none to remove."""
+    """Packages by name, and the output of commands: no options, no files, no variable of the caller, none to remove."""
     rest = iter(words)
     out = []
     for word in rest:
         if word in APT_VALUED:
             next(rest, None)
-        elif not word.startswith(("-", "/", "./", "$")) and not word.endswith((".deb", "-")):
+        elif word.startswith("$(") or (not word.startswith(("-", "/", "./", "$")) and not word.endswith((".deb", "-"))):
             out.append(word)
     return out
 

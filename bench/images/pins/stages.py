@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bench.images.pins.dockerfile import Instruction
 from bench.images.pins.shell import Command, commands, settings_of
-from bench.images.pins.shell_words import SHELLS, program_name, script_at, unwrap
+from bench.images.pins.shell_words import CONDA, SHELLS, program_name, script_at, unwrap
 from bench.images.pins.source import Source
 from bench.images.pins.variables import MOST_VALUE, fill
 
@@ -103,7 +103,7 @@ def split_stages(instructions: Sequence[Instruction], build_args: Mapping[str, s
             _declare(instruction, outside, {}, build_args)
         else:
             if instruction.word == "SHELL" and instruction.json:
-                shells[-1] = program_name(instruction.json[0].replace("\\", "/")).lower().removesuffix(".exe")
+                shells[-1] = _shell_of(instruction.json)
             if instruction.word == "WORKDIR":
                 folders[-1] = posixpath.normpath(
                     posixpath.join(folders[-1], _unquoted(fill(instruction.args.text, known)))
@@ -114,6 +114,12 @@ def split_stages(instructions: Sequence[Instruction], build_args: Mapping[str, s
                 _declare(instruction, known, outside, build_args)
                 scopes[-1] = known
     return stages
+
+
+def _shell_of(words: Sequence[str]) -> str:
+    """The program that SHELL names, behind `conda run -n env`; a script of its own starts a shell."""
+    name = program_name(words[unwrap(words)].replace("\\", "/")).lower().removesuffix(".exe")
+    return "sh" if name in CONDA or name.endswith(".sh") else name
 
 
 def _begun(instruction: Instruction, stages: Sequence[Stage], outside: Mapping[str, str]) -> Stage:
