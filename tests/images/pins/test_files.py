@@ -105,7 +105,9 @@ def test_what_is_not_there_is_said(tmp_path):
 
 @pytest.mark.skipif(find_hadolint() is None, reason="hadolint is not installed")
 def test_hadolint_adds_to_our_findings_and_counts_nothing_twice(tmp_path):
-    (tmp_path / "Dockerfile").write_text(BASE + "RUN apt-get install -y jq && npm install left-pad && gem install rake\n")
+    (tmp_path / "Dockerfile").write_text(
+        BASE + "RUN apt-get install -y jq && npm install left-pad && gem install rake\n"
+    )
     ours, both = lint(tmp_path), lint_files([tmp_path])
     added = {str(one.rule): one.weight for one in both.findings if one not in ours.findings}
     assert added["DL3008"] == 0  # apt: told already
