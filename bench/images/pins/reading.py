@@ -62,6 +62,8 @@ class Reading:
 
     def _file(self, path: Path, folder: Path) -> list[tuple[Path, Path]]:
         name = self.name(path)
+        if not is_python_file(path) and path.suffix not in NOT_LISTS and not (_text(path) or "").strip():
+            dockerfile_text(path, name)  # which says what it is not
         if not is_dockerfile(path):
             self.found[path] = lint_python_file(path, name, allowed=lambda other: self._allowed(other, folder))
             return []
