@@ -26,6 +26,11 @@ SHOWN = 20  # of what differs between two builds; JSON has all
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--build-arg", "args", multiple=True, metavar="NAME=VALUE", help="What the build is called with.")
+@click.option(
+    "--context",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that the build is given, where it is not the Dockerfile's own. Nothing outside is read.",
+)
 @click.option("--no-hadolint", is_flag=True, help="Our own rules alone, also where hadolint is installed.")
 @click.option(
     "--day-zero",
@@ -47,6 +52,7 @@ SHOWN = 20  # of what differs between two builds; JSON has all
 def command(
     files: tuple[str, ...],
     args: tuple[str, ...],
+    context: Path | None,
     no_hadolint: bool,
     reason: str | None,
     until: str | None,
@@ -72,7 +78,7 @@ def command(
         report = build_twice(chosen)
     else:
         paths = [Path(file) for file in files]
-        lint = lint_files(paths, day_zero=day_zero, build_args=given, hadolint=not no_hadolint)
+        lint = lint_files(paths, day_zero=day_zero, build_args=given, hadolint=not no_hadolint, context=context)
     if as_json:
         click.echo(json.dumps(document_of(lint, report), indent=1, ensure_ascii=False))
     else:

@@ -6,15 +6,19 @@ show what is not a part of the build. Files that the user named beside the Docke
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from bench.images.pins.readable import is_file, is_folder
 from bench.images.pins.stages import Step
 from bench.images.pins.variables import fill
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
+MOST_MATCHES = 100  # of one pattern in a COPY
 URLS = ("http://", "https://", "ftp://", "git@", "git://")
 
 
@@ -24,7 +28,7 @@ class LeavesContext(ValueError):
 
 def is_inside(path: Path, folder: Path) -> bool:
     """Whether a path, its links followed, ends in the folder."""
-    return path.resolve().is_relative_to(folder.resolve())
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # Path.resolve fails at a loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +46,21 @@ class BuildContext:
     folder: Path
     named: Sequence[Path] = ()
 
-    def file(self, name: str) -> Path | None:
-        """A path of the build, by its longest end that lies in the folder, or by its file's name.
+    def file(self, name: str, inside: str = "", laid: Sequence[Laid] = ()) -> Path | None:
+        """The file behind a path inside the image: where a COPY or a mount lays it.
 
-        `COPY requirements /tmp/requirements` and the like put it elsewhere in the image; its end stays.
+        Where none tells, it is the longest end of the path that lies in the folder: `COPY --from=` and the like put a
+        file elsewhere, and its end stays. Last comes the name among the files that are read anyway.
         """
+        for one in reversed(laid):
+            below = posixpath.relpath(inside or "/", one.inside)
+            path = self.folder / one.source / ("" if below == "." else below)
+            if not below.startswith("..") and is_file(path):
+                return self.checked(path)
         parts = _parts(name)
         for start in range(len(parts)):
             path = self.folder.joinpath(*parts[start:])
-            if path.is_file():
+            if is_file(path):
                 return self.checked(path)
         return next((path for path in self.named if parts and path.name == parts[-1]), None)
 
@@ -62,19 +72,19 @@ class BuildContext:
         for one in reversed(laid):
             source = self.folder / one.source
             below = posixpath.relpath(inside, one.inside)
-            if source.is_dir() and not below.startswith(".."):
+            if is_folder(source) and not below.startswith(".."):
                 folder = source / below
-            elif source.is_file() and posixpath.dirname(one.inside) == inside:
+            elif is_file(source) and posixpath.dirname(one.inside) == inside:
                 folder = source.parent
             else:
                 continue
-            if any((folder / name).is_file() for name in wanted):
+            if any(is_file(folder / name) for name in wanted):
                 return self.checked(folder)
         parts = _parts(inside)
         ends = [self.folder.joinpath(*parts[start:]) for start in range(len(parts))]
         told = any(one.source == "." or posixpath.basename(one.source) in wanted for one in laid)
         folders = [*ends, *([self.folder] if root and not told else [])]
-        found = next((folder for folder in folders if any((folder / name).is_file() for name in wanted)), None)
+        found = next((folder for folder in folders if any(is_file(folder / name) for name in wanted)), None)
         return None if found is None else self.checked(found)
 
     def laid(self, step: Step) -> list[Laid]:
@@ -92,8 +102,8 @@ class BuildContext:
             if word.startswith(URLS) or word.startswith("<<"):
                 continue
             for source in self._matching(word):
-                is_file = (self.folder / source).is_file()
-                name = posixpath.join(target, posixpath.basename(source)) if is_file and into else target
+                named = into and is_file(self.folder / source)
+                name = posixpath.join(target, posixpath.basename(source)) if named else target
                 out.append(Laid(inside=absolute(step.workdir, name), source=source))
         return out
 
@@ -107,7 +117,12 @@ class BuildContext:
         source = posixpath.normpath("/" + word).lstrip("/") or "."
         if not any(sign in source for sign in "*?["):
             return [source]
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.glob(source))[:100]
+        parent, name = posixpath.split(source)
+        try:
+            listed = [one.name for one in (self.folder / parent).iterdir()]
+        except (OSError, ValueError):  # a pattern in a folder's name, or no such folder
+            return []
+        return [posixpath.join(parent, one) for one in sorted(listed) if fnmatchcase(one, name)][:MOST_MATCHES]
 
 
 def absolute(cwd: str, path: str) -> str:

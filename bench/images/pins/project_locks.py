@@ -17,6 +17,7 @@ from bench.images.pins.installers import Call
 from bench.images.pins.pip_words import read_words
 from bench.images.pins.projects import Project
 from bench.images.pins.pyproject import Wanted
+from bench.images.pins.readable import is_file
 from bench.images.pins.requirement import requirement_findings
 from bench.images.pins.site import Site
 from bench.vocabulary import PinRule
@@ -111,13 +112,13 @@ def _by_lock(call: Call, tool: Locker, words: Collection[str], site: Site, *, he
         repair = f"make {tool.lock} once, keep it in version control, and copy it into the image before this"
         site.tell(PinRule.PIP_NOT_PINNED, line, text, repair)
     alone = "--no-install-project" in words or "--no-install-workspace" in words or call.verb == "export"
-    if tool.builds and project is not None and (project / "pyproject.toml").is_file() and not alone:
+    if tool.builds and project is not None and is_file(project / "pyproject.toml") and not alone:
         wanted = Wanted(depends=False, builds=True)
         site.installed.projects.append(Project(folder=project, context=site.context.folder, wanted=wanted))
 
 
 def _lock_in(project: Path | None, name: str, site: Site) -> Path | None:
-    if project is not None and (project / name).is_file():
+    if project is not None and is_file(project / name):
         return site.context.checked(project / name)
     return next((path for path in site.context.named if path.name == name), None)
 

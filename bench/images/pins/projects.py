@@ -16,7 +16,7 @@ from bench.images.pins.build_context import is_inside
 from bench.images.pins.grade import found
 from bench.images.pins.pip_words import Said
 from bench.images.pins.pyproject import Wanted, decided_elsewhere, lint_wanted
-from bench.images.pins.readable import read_bounded, unreadable
+from bench.images.pins.readable import is_file, read_bounded, unreadable
 from bench.images.pins.requirement import findings_about
 from bench.images.pins.requirements_file import told_once
 from bench.images.pins.specifier import read_requirement
@@ -37,7 +37,7 @@ class Project:
     def file(self) -> Path:
         """Where its dependencies stand, as far as a name tells."""
         names = ("pyproject.toml", "setup.cfg", "setup.py")
-        return next((self.folder / name for name in names if (self.folder / name).is_file()), self.folder / names[0])
+        return next((self.folder / name for name in names if is_file(self.folder / name)), self.folder / names[0])
 
 
 def lint_project(project: Project, file: str) -> tuple[list[PinFinding], list[Path]]:
@@ -64,15 +64,11 @@ def _pyproject(project: Project, text: str, file: str) -> tuple[list[PinFinding]
     lists = [project.folder / name for name in names]
     if not names:
         setup_cfg = project.folder / "setup.cfg"
-        if (
-            setup_cfg.is_file()
-            and is_inside(setup_cfg, project.context)
-            and not (project.folder / "setup.py").is_file()
-        ):
+        if is_file(setup_cfg) and is_inside(setup_cfg, project.context) and not is_file(project.folder / "setup.py"):
             return [*findings, *_setup_cfg(project, read_bounded(setup_cfg), _beside(file, "setup.cfg"))], []
-        named = "setup.py" if (project.folder / "setup.py").is_file() else "the program that builds it"
+        named = "setup.py" if is_file(project.folder / "setup.py") else "the program that builds it"
         return [*findings, _program(file, line, named)], []
-    absent = [one.name for one in lists if not one.is_file() or not is_inside(one, project.context)]
+    absent = [one.name for one in lists if not is_file(one) or not is_inside(one, project.context)]
     for name in absent:
         text = f"{name}, which holds the dependencies, is not in the build context: what it installs is not judged"
         findings.append(found(PinRule.UNREADABLE, file, line, text, REPAIR))
@@ -91,7 +87,7 @@ def _setup_cfg(project: Project, text: str, file: str) -> list[PinFinding]:
     listed = parser.get("options", "install_requires", fallback="")
     for extra in project.wanted.extras:
         listed += "\n" + parser.get("options.extras_require", extra, fallback="")
-    if not listed.strip() and (project.folder / "setup.py").is_file():
+    if not listed.strip() and is_file(project.folder / "setup.py"):
         return [_program(_beside(file, "setup.py"), 1, "setup.py")]
     if listed.strip().startswith(("file:", "attr:")):
         return [_program(file, 1, "a directive of setup.cfg")]

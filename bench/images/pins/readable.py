@@ -12,6 +12,22 @@ from bench.vocabulary import PinRule
 LARGEST_BYTES = 32 << 20  # a lock of a few thousand packages has some megabytes
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; a name that no file system takes, or a link to itself, is none."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """The same of a folder."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def read_bounded(path: Path) -> str:
     """The text; OSError or ValueError, with the reason, where it cannot be read."""
     status = path.stat()

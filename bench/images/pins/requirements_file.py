@@ -6,6 +6,7 @@ range in it is no finding; what it gives one exact version counts as pinned wher
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shlex
@@ -17,7 +18,7 @@ from bench.anatomy import PinFinding
 from bench.images.pins.build_context import is_inside
 from bench.images.pins.grade import found, told
 from bench.images.pins.pip_words import read_words
-from bench.images.pins.readable import read_bounded, unreadable
+from bench.images.pins.readable import is_file, read_bounded, unreadable
 from bench.images.pins.requirement import requirement_findings
 from bench.images.pins.specifier import Source, read_requirement
 from bench.vocabulary import PinRule
@@ -54,7 +55,7 @@ def lint_requirements(
     findings = lint_lines(lines, file, hashes_required=required, pinned=pinned)
     seen |= {path.resolve()}
     for line, name in ((line, name) for line, words in lines for name in read_words(words).requirement_files):
-        nested = (path.parent / name).resolve()
+        nested = Path(os.path.realpath(path.parent / name))  # Path.resolve fails at a loop
         why = _why_not(name, nested, allowed)
         if why and "://" not in name:
             findings.append(not_judged(name, why, file, line, costs=not required))
@@ -95,7 +96,7 @@ def _why_not(name: str, path: Path, allowed: Allowed) -> str:
         return "is not opened, since its name is not one of a list"
     if not allowed(path):
         return "lies outside the folder of the build"
-    return "" if path.is_file() else "is not there"
+    return "" if is_file(path) else "is not there"
 
 
 def _nested(path: Path, file: str, allowed: Allowed, hashes_required: bool, seen: frozenset[Path]) -> list[PinFinding]:

@@ -53,7 +53,7 @@ class Site:
         if made is not None:
             self._made(made, name, line, hashes_required=hashes_required, pinned=pinned)
         try:
-            path = self.context.file(name) if Path(name).suffix in LISTS else None
+            path = self._file(name) if Path(name).suffix in LISTS else None
         except LeavesContext as error:
             why = f"is not read, since {error}"
             self.installed.findings.append(not_judged(name, why, self.file, line, costs=not hashes_required))
@@ -79,12 +79,15 @@ class Site:
         for name in names:
             made = self.made.find(absolute(self.cwd, name))
             try:
-                path = self.context.file(name)
+                path = self._file(name)
             except LeavesContext:  # it pins nothing then, and the finding on its user says so
                 path = None
             out |= pinned_names(path) if path is not None else frozenset()
             out |= pinned_names([*made.words()]) if made is not None else frozenset()
         return out
+
+    def _file(self, name: str) -> Path | None:
+        return self.context.file(name, absolute(self.cwd, name), self.laid)
 
     def project(self, folder: str, wanted: Wanted) -> str:
         """A project of the context that is installed from its folder; why not, where it is not judged."""

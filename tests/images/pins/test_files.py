@@ -178,3 +178,37 @@ def test_no_line_that_cannot_be_read_is_shown_and_no_login_of_an_address(tmp_pat
     assert not [
         one for one in found.findings for word in ("hunter2", "swordfish", "wordfish") if word in str(one).lower()
     ]
+
+
+def test_a_list_is_found_where_copy_or_a_mount_puts_it_under_another_name(tmp_path):
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/gpu.txt").write_text("numpy\n")
+    for words in (
+        "COPY locks/gpu.txt /tmp/r.txt\nRUN pip install --no-cache-dir -r /tmp/r.txt",
+        "COPY locks/*.txt /srv/\nWORKDIR /srv\nRUN pip install --no-cache-dir -r gpu.txt",
+        "RUN --mount=type=bind,source=locks/gpu.txt,target=/r.txt pip install --no-cache-dir -r /r.txt",
+        "RUN --mount=target=/src cd /src/locks && pip install --no-cache-dir -r gpu.txt",
+    ):
+        (tmp_path / "Dockerfile").write_text(f"{BASE}{words}\n")
+        assert rules(tmp_path / "Dockerfile", root=tmp_path) == [("locks/gpu.txt", "pip-not-pinned", 1)], words
+
+
+def test_the_context_may_be_another_folder_than_the_dockerfile_s(tmp_path):
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/Dockerfile").write_text(f"{BASE}COPY . /x\nWORKDIR /x\nRUN pip install --no-cache-dir .\n")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["numpy"]\n')
+    assert [rule for _, rule, _ in rules(tmp_path / "docker/Dockerfile")] == ["unreadable"]
+    given = rules(tmp_path / "docker/Dockerfile", context=tmp_path, root=tmp_path)
+    assert given == [("pyproject.toml", "pip-not-pinned", 3)]
+
+
+def test_names_that_no_file_system_takes_do_no_harm(tmp_path):
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    long = "x" * 5000
+    lines = [
+        f"COPY {long} [*{long} /x/",
+        f"RUN pip install --no-cache-dir -r {long}.txt -r loop.txt {long}/ -e ./{long}",
+    ]
+    (tmp_path / "Dockerfile").write_text(BASE + "\n".join(lines) + "\n")
+    (tmp_path / "requirements.txt").write_text(f"-r {long}.txt\n-r loop.txt\n-c {long}\n")
+    assert {str(one.rule) for one in lint(tmp_path).findings} == {"unreadable"}
