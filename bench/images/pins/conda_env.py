@@ -14,8 +14,8 @@ from typing import Any
 from bench.anatomy import PinFinding
 from bench.errors import InputError
 from bench.images.pins.readable import unreadable
-from bench.images.pins.requirement import requirement_findings
-from bench.images.pins.requirements_file import told_once
+from bench.images.pins.requirement import requirement_findings, told_once
+from bench.images.pins.requirements_file import Allowed, lint_named
 from bench.scenario.source import read_document
 from bench.vocabulary import PinRule
 
@@ -29,8 +29,8 @@ _NO_VERSION = re.compile(r"[*<>|,~!]")
 _NIGHTLY_CHANNEL = re.compile(r"nightly|(^|/)label/(dev|rc|test)\b")
 
 
-def lint_environment(path: Path, file: str) -> list[PinFinding]:
-    """An environment.yml, with the requirements for pip in it."""
+def lint_environment(path: Path, file: str, allowed: Allowed | None = None) -> list[PinFinding]:
+    """An environment.yml, with the requirements for pip in it and the lists that they name."""
     try:
         document = read_document(path)
     except InputError as error:
@@ -43,7 +43,9 @@ def lint_environment(path: Path, file: str) -> list[PinFinding]:
         if isinstance(item, dict):
             for inner, text in enumerate(_list(item.get("pip"))):
                 line = _line(document.place(("dependencies", index, "pip", inner)))
-                found += requirement_findings(_pip_words(str(text)), file=file, line=line)
+                words = _pip_words(str(text))
+                found += requirement_findings(words, file=file, line=line)
+                found += lint_named([(line, words)], path, file, allowed=allowed)
         else:
             found += conda_findings([str(item)], file=file, line=_line(document.place(("dependencies", index))))
     return sorted(told_once(found), key=lambda one: one.line)

@@ -17,8 +17,7 @@ from bench.images.pins.grade import found
 from bench.images.pins.pip_words import Said
 from bench.images.pins.pyproject import Wanted, decided_elsewhere, lint_wanted
 from bench.images.pins.readable import is_file, read_bounded, unreadable
-from bench.images.pins.requirement import findings_about
-from bench.images.pins.requirements_file import told_once
+from bench.images.pins.requirement import findings_about, told_once
 from bench.images.pins.specifier import read_requirement
 from bench.vocabulary import PinRule
 

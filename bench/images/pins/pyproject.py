@@ -16,8 +16,7 @@ from packaging.utils import canonicalize_name
 
 from bench.anatomy import PinFinding
 from bench.images.pins.pip_words import Said
-from bench.images.pins.requirement import findings_about
-from bench.images.pins.requirements_file import told_once
+from bench.images.pins.requirement import findings_about, told_once
 from bench.images.pins.specifier import FULL_COMMIT, Asked, Source, is_early, read_requirement
 from bench.images.pins.toml_places import Places
 

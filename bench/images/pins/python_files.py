@@ -50,7 +50,7 @@ def _lint(path: Path, file: str, allowed: Allowed | None) -> list[PinFinding]:
     if _LOCK.fullmatch(name):
         return lint_lock(read_bounded(path), name, file)
     if path.suffix in (".yml", ".yaml"):
-        return lint_environment(path, file)
+        return lint_environment(path, file, allowed)
     if path.suffix == ".in" and _is_locked(path):
         return []
     return lint_requirements(path, file, allowed=allowed)

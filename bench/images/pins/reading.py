@@ -85,11 +85,15 @@ class Reading:
         return [(one, project.context) for one in lists]
 
     def _allowed(self, path: Path, folder: Path) -> bool:
-        return is_inside(path, folder) or any(path.resolve() == one.resolve() for one in self.given)
+        return is_inside(path, folder) or any(_real(path) == _real(one) for one in self.given)
 
     def _seen(self, path: Path) -> Path | None:
-        real = os.path.realpath(path)
-        return next((one for one in self.found if os.path.realpath(one) == real), None)
+        real = _real(path)
+        return next((one for one in self.found if _real(one) == real), None)
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)  # Path.resolve fails at a link to itself
 
 
 def is_dockerfile(path: Path) -> bool:

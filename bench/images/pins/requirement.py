@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from bench.anatomy import PinFinding
 from bench.images.pins.grade import WEIGHTS
@@ -27,6 +28,7 @@ from bench.vocabulary import PinRule
 
 _NIGHTLY_INDEX = re.compile(r"nightl(y|ies)|[/.]pre-?releases?\b|download\.pytorch\.org/whl/test\b", re.IGNORECASE)
 LOCKED = "lock them with hashes (uv pip compile --generate-hashes) and install with --require-hashes -r FILE"
+LINES_SHOWN = 8
 _SHOWN = 6  # requirements named in one finding
 
 
@@ -165,3 +167,15 @@ def is_nightly_index(address: str) -> bool:
 def _names(asked: Sequence[Asked]) -> str:
     shown = ", ".join(one.text[:120] for one in asked[:_SHOWN])
     return shown + (f" and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else "")
+
+
+def told_once(findings: Sequence[PinFinding]) -> list[PinFinding]:
+    """One missing hash is told for each file: it is the file that has none."""
+    bare = [one for one in findings if one.rule == PinRule.PIP_NO_HASH]
+    if len(bare) < 2:
+        return list(findings)
+    numbers = sorted({one.line for one in bare})
+    shown = ", ".join(str(number) for number in numbers[:LINES_SHOWN]) + (", …" if len(numbers) > LINES_SHOWN else "")
+    text = f"{len(bare)} exact versions without a hash (lines {shown}): neither their files nor what they depend on "
+    one = replace(min(bare, key=lambda row: row.line), text=text + "are checked")
+    return sorted([*(one for one in findings if one.rule != PinRule.PIP_NO_HASH), one], key=lambda row: row.line)

@@ -11,22 +11,22 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bench.anatomy import PinFinding
 from bench.images.pins.build_context import is_inside
 from bench.images.pins.grade import found, told
 from bench.images.pins.pip_words import read_words
+from bench.images.pins.projects import Project, lint_project
+from bench.images.pins.pyproject import Wanted
 from bench.images.pins.readable import is_file, read_bounded, unreadable
-from bench.images.pins.requirement import requirement_findings
-from bench.images.pins.specifier import Source, read_requirement
+from bench.images.pins.requirement import requirement_findings, told_once
+from bench.images.pins.specifier import Source, extras_of, local_folder, read_requirement
 from bench.vocabulary import PinRule
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _CONDA_URL = re.compile(r"^https?://\S+\.(conda|tar\.bz2)(?P<sum>#(sha256:)?[0-9a-f]{32,64})?$")
 EXPLICIT = "@EXPLICIT"  # conda's own list of addresses
-LINES_SHOWN = 8
 Allowed = Callable[[Path], bool]
 NESTED = {".txt", ".in", ".lock", ".pip"}  # no other file is opened because a list names it
 
@@ -53,17 +53,60 @@ def lint_requirements(
     pinned = frozenset[str]().union(*(_constrained(path, words, allowed) for _, words in lines))
     required = hashes_required or any("--require-hashes" in words for _, words in lines)
     findings = lint_lines(lines, file, hashes_required=required, pinned=pinned)
-    seen |= {path.resolve()}
-    for line, name in ((line, name) for line, words in lines for name in read_words(words).requirement_files):
-        nested = Path(os.path.realpath(path.parent / name))  # Path.resolve fails at a loop
-        why = _why_not(name, nested, allowed)
-        if why and "://" not in name:
-            findings.append(not_judged(name, why, file, line, costs=not required))
-        elif not why and nested not in seen:
-            findings += _nested(
-                nested, posixpath.normpath(posixpath.join(posixpath.dirname(file), name)), allowed, required, seen
-            )
+    return findings + lint_named(lines, path, file, allowed=allowed, hashes_required=required, seen=seen)
+
+
+def lint_named(
+    lines: Iterable[tuple[int, list[str]]],
+    path: Path,
+    file: str,
+    *,
+    allowed: Allowed | None = None,
+    hashes_required: bool = False,
+    seen: frozenset[Path] = frozenset(),
+) -> list[PinFinding]:
+    """Of the lists and the projects that the lines of a file name: `-r FILE`, `-e .`."""
+    allowed = allowed or (lambda other: is_inside(other, path.parent))
+    seen |= {Path(os.path.realpath(path))}  # Path.resolve fails at a link to itself
+    findings: list[PinFinding] = []
+    for line, words in lines:
+        for name in read_words(words).requirement_files:
+            nested = Path(os.path.realpath(path.parent / name))
+            why = _why_not(name, nested, allowed)
+            if why and "://" not in name:
+                findings.append(not_judged(name, why, file, line, costs=not hashes_required))
+            elif not why and nested not in seen:
+                findings += _nested(nested, _beside(file, name), allowed, hashes_required, seen)
+        if not hashes_required:  # pip refuses a folder where it wants hashes
+            findings += _projects(words, line, path, file, allowed, seen)
     return findings
+
+
+def _projects(
+    words: Sequence[str], line: int, path: Path, file: str, allowed: Allowed, seen: frozenset[Path]
+) -> list[PinFinding]:
+    """What `-e .` and `./sub[extra]` bring: the folder is taken from where the list lies."""
+    said, findings = read_words(words), list[PinFinding]()
+    for text in [] if said.no_deps else [*said.requirements, *said.editable]:
+        folder = local_folder(text, editable=text in said.editable)
+        if folder is None:
+            continue
+        wanted = Wanted(extras=extras_of(text))
+        project = Project(folder=path.parent / folder, context=path.parent / folder, wanted=wanted)
+        if not is_file(project.file) or not allowed(project.file):
+            findings.append(not_judged(folder, "is no folder here with a pyproject.toml", file, line))
+            continue
+        rows, lists = lint_project(project, _beside(file, f"{folder}/{project.file.name}"))
+        findings += rows
+        for one in lists:
+            if allowed(one) and one not in seen:
+                name = os.path.relpath(one, path.parent)
+                findings += _nested(one, _beside(file, name), allowed, False, seen)
+    return findings
+
+
+def _beside(file: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
 
 
 def lint_lines(
@@ -127,18 +170,6 @@ def logical_lines(text: str) -> Iterator[tuple[int, list[str]]]:
         if words := _words(" ".join([*pieces, "" if comment else physical])):
             yield began or number, words
         began, pieces = 0, []
-
-
-def told_once(findings: Sequence[PinFinding]) -> list[PinFinding]:
-    """One missing hash is told for each file: it is the file that has none."""
-    bare = [one for one in findings if one.rule == PinRule.PIP_NO_HASH]
-    if len(bare) < 2:
-        return list(findings)
-    numbers = sorted({one.line for one in bare})
-    shown = ", ".join(str(number) for number in numbers[:LINES_SHOWN]) + (", …" if len(numbers) > LINES_SHOWN else "")
-    text = f"{len(bare)} exact versions without a hash (lines {shown}): neither their files nor what they depend on "
-    one = replace(min(bare, key=lambda row: row.line), text=text + "are checked")
-    return sorted([*(one for one in findings if one.rule != PinRule.PIP_NO_HASH), one], key=lambda row: row.line)
 
 
 def _words(line: str) -> list[str]:

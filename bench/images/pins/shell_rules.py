@@ -22,7 +22,7 @@ from bench.images.pins.projects import wanted_of
 from bench.images.pins.pyproject import Wanted
 from bench.images.pins.requirement import requirement_findings
 from bench.images.pins.site import Site
-from bench.images.pins.specifier import local_folder
+from bench.images.pins.specifier import extras_of, local_folder
 from bench.vocabulary import PinRule
 
 SNAPSHOT = re.compile(r"snapshot\.(debian\.org|ubuntu\.com)|snapshot-cloudflare\.debian\.org")
@@ -101,9 +101,7 @@ def _projects(said: Said, line: int, hashed: bool, pinned: frozenset[str], site:
     for text, editable in [*((one, False) for one in said.requirements), *((one, True) for one in said.editable)]:
         folder = local_folder(text, editable=editable)
         if folder is not None and not hashed:  # pip refuses a folder where it wants hashes
-            extras = re.search(r"\[([^\]]*)\]\s*\Z", text.partition(" @ ")[0].partition(";")[0].strip())
-            more = {one.strip() for one in extras[1].split(",")} if extras else set[str]()
-            reasons.append(site.project(folder, wanted_of(said, [*said.extras, *more], pinned)))
+            reasons.append(site.project(folder, wanted_of(said, [*said.extras, *extras_of(text)], pinned)))
     for group in said.groups:
         path, colon, name = group.rpartition(":")
         wanted = Wanted(depends=False, builds=False, groups=frozenset([name]), pinned=pinned, no_index=said.no_index)

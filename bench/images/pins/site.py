@@ -10,6 +10,7 @@ from bench.anatomy import PinFinding
 from bench.images.pins.build_context import PROJECT_FILES, BuildContext, Laid, LeavesContext, absolute
 from bench.images.pins.grade import found
 from bench.images.pins.made_lists import MadeList, MadeLists
+from bench.images.pins.pip_words import read_words
 from bench.images.pins.projects import Project
 from bench.images.pins.pyproject import Wanted
 from bench.images.pins.requirements_file import lint_lines, not_judged, pinned_names
@@ -39,6 +40,7 @@ class Site:
     installed: Installed
     cwd: str = "/"
     moved: bool = False  # whether a `cd` of the same RUN leads elsewhere
+    following: set[int] = field(default_factory=set)  # lists that the Dockerfile writes, while they are read
     cloned: bool = False  # whether what lies here may come from a repository or an archive
 
     def tell(self, rule: PinRule, line: int, text: str, repair: str) -> None:
@@ -65,13 +67,22 @@ class Site:
             self.installed.findings.append(not_judged(name, why, self.file, line, costs=not hashes_required))
 
     def _made(self, made: MadeList, name: str, line: int, *, hashes_required: bool, pinned: Collection[str]) -> None:
-        self.installed.findings += lint_lines(made.words(), self.file, hashes_required=hashes_required, pinned=pinned)
-        if made.unknown and not hashes_required:
+        if id(made) in self.following:
+            return  # a list that names itself
+        self.following.add(id(made))
+        lines = [*made.words()]
+        required = hashes_required or any("--require-hashes" in words for _, words in lines)
+        self.installed.findings += lint_lines(lines, self.file, hashes_required=required, pinned=pinned)
+        for place, words in lines:
+            for other in read_words(words).requirement_files:
+                self.list_of(other, place, hashes_required=required, pinned=pinned)
+        if made.unknown and not required:
             why = "is made by a command of the build"
             self.installed.findings.append(not_judged(name, why, self.file, line))
-        if made.resolved and not hashes_required:
+        if made.resolved and not required:
             text = f"{name[:120]} is resolved during the build: the newest versions of that day"
             self.tell(PinRule.PIP_NOT_PINNED, line, text, "make the list once, and keep it in version control")
+        self.following.discard(id(made))
 
     def pinned_by(self, names: Sequence[str]) -> frozenset[str]:
         """What these constraints files give one exact version."""

@@ -84,6 +84,12 @@ def local_folder(text: str, *, editable: bool = False) -> str | None:
     return None if _ARCHIVE.search(path) or path.startswith("~") else path
 
 
+def extras_of(text: str) -> frozenset[str]:
+    """`.[gpu,test]` -> gpu, test."""
+    found = re.search(r"\[([^\]]*)\]\s*\Z", text.partition(" @ ")[0].partition(";")[0].strip())
+    return frozenset(one.strip() for one in found[1].split(",")) if found else frozenset()
+
+
 def _at_commit(address: str) -> bool:
     """The revision stands behind the last @ of the path; an @ before the host belongs to the user's name."""
     path = address.partition("#")[0].partition("://")[2].partition("/")[2]
