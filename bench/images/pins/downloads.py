@@ -1,4 +1,4 @@
-"""Files that a RUN or an ADD fetches from the network: with curl, wget, aria2c, or a line of Python."""
+"""Files that a RUN or an ADD fetches from the network: with curl, wget, aria2c, rpm, or a line of Python."""
 
 from __future__ import annotations
 
@@ -61,6 +61,10 @@ def fetched(command: Command) -> Iterator[Download]:
         yield from _of_program(command, name)
     elif PYTHON.match(name):
         yield from _of_python(command)
+    elif name == "rpm":
+        for word in command.words[1:]:
+            if URL.match(word):
+                yield Download(line=command.line, address=word, name=None)
 
 
 def _of_program(command: Command, name: str) -> Iterator[Download]:

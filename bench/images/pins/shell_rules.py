@@ -22,7 +22,7 @@ from bench.images.pins.projects import wanted_of
 from bench.images.pins.pyproject import Wanted
 from bench.images.pins.requirement import requirement_findings
 from bench.images.pins.site import Site
-from bench.images.pins.specifier import extras_of, local_folder
+from bench.images.pins.specifier import extras_of, is_archive, local_folder
 from bench.vocabulary import PinRule
 
 SNAPSHOT = re.compile(r"snapshot\.(debian\.org|ubuntu\.com)|snapshot-cloudflare\.debian\.org")
@@ -82,9 +82,10 @@ def pip_findings(call: Call, site: Site) -> None:
     hashed = said.require_hashes or call.truthy("PIP_REQUIRE_HASHES", "UV_REQUIRE_HASHES")
     said.no_deps = said.no_deps or call.truthy("PIP_NO_DEPS")
     pinned = site.pinned_by(said.constraint_files)
-    site.installed.findings += requirement_findings(
-        words, file=site.file, line=line, hashes_required=hashed, pinned=pinned
-    )
+    findings = requirement_findings(words, file=site.file, line=line, hashes_required=hashed, pinned=pinned)
+    site.installed.findings += findings
+    if not (hashed or any(one.rule == PinRule.PIP_NO_HASH for one in findings)):
+        _archives(said, line, site)
     for name in said.requirement_files:
         if PurePosixPath(name).name in PROJECT_FILES:  # uv reads the dependencies out of it, and builds nothing
             wanted = Wanted(builds=False, extras=frozenset(said.extras), pinned=pinned, no_index=said.no_index)
@@ -93,6 +94,14 @@ def pip_findings(call: Call, site: Site) -> None:
         else:
             site.list_of(name, line, hashes_required=hashed or said.no_index, pinned=pinned)
     _projects(said, line, hashed, pinned, site)
+
+
+def _archives(said: Said, line: int, site: Site) -> None:
+    """`/wheels/x.whl`: nothing holds what it depends on."""
+    archives = [text for text in said.requirements if is_archive(text)]
+    if archives and not said.no_deps and not said.no_index:
+        text = f"{shown(archives)}: the file is the build's own, but what it depends on comes in any version"
+        site.tell(PinRule.PIP_NO_HASH, line, text, "add --no-deps, or --no-index with all wheels in --find-links")
 
 
 def _projects(said: Said, line: int, hashed: bool, pinned: frozenset[str], site: Site) -> None:

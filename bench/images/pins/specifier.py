@@ -84,6 +84,12 @@ def local_folder(text: str, *, editable: bool = False) -> str | None:
     return None if _ARCHIVE.search(path) or path.startswith("~") else path
 
 
+def is_archive(text: str) -> bool:
+    """Whether it is a wheel or an archive of the build: its file is the build's own, what it depends on is not."""
+    path = re.sub(r"\s*\[[^\]]*\]\Z", "", text.partition(" ;")[0].strip())
+    return read_requirement(text).source is Source.LOCAL and _ARCHIVE.search(path) is not None
+
+
 def extras_of(text: str) -> frozenset[str]:
     """`.[gpu,test]` -> gpu, test."""
     found = re.search(r"\[([^\]]*)\]\s*\Z", text.partition(" @ ")[0].partition(";")[0].strip())

@@ -34,7 +34,17 @@ class Step:
         if run.json is not None:
             return _of_words(run.json, run.args, self.known)
         script = self._script()
-        return [] if script is None else commands(script, self.known)
+        return self._of_python() if script is None else commands(script, self.known)
+
+    def _of_python(self) -> list[Command]:
+        """A here-document that begins with `#!…python`: the program as Python's input."""
+        body = self.instruction.heredocs[0].body if self.instruction.heredocs else Source("")
+        first = body.text.partition("\n")[0]
+        name = program_name(unwrapped(first[2:].split())) if first.startswith("#!") else ""
+        if not name.startswith("python") or self.shell not in SHELLS:
+            return []
+        line = self.instruction.line
+        return [Command(words=(name,), line=line, stdin=body.text, settings=settings_of(self.known))]
 
     def _script(self) -> Source | None:
         run = self.instruction
