@@ -45,9 +45,11 @@ class PinRule(StrEnum):
     BASE_NOT_BY_DIGEST = "base-not-by-digest"
     BASE_LATEST = "base-latest"
     APT_NOT_PINNED = "apt-not-pinned"
+    SYSTEM_NOT_PINNED = "system-not-pinned"  # apk, dnf, yum, zypper
     PIP_NOT_PINNED = "pip-not-pinned"
     PIP_NO_HASH = "pip-no-hash"
     CONDA_NOT_PINNED = "conda-not-pinned"
+    NPM_NOT_PINNED = "npm-not-pinned"  # yarn and pnpm too
     URL_NO_CHECKSUM = "url-no-checksum"
     GIT_NOT_PINNED = "git-not-pinned"
     CACHE_LEFT = "cache-left"

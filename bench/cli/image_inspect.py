@@ -17,6 +17,7 @@ from bench.cli.image_tables import show_anatomy, show_facts
 from bench.cli.progress import PlainLines
 from bench.errors import InputError
 
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?")
 _GPU = re.compile(r"sm_\d{2,3}[af]?")
 
 
@@ -40,6 +41,10 @@ def command(
     reference: str, deep: bool, where: str, platform: str, gpu: str | None, sbom: Path | None, as_json: bool
 ) -> None:
     """Show what is in the image REFERENCE. Pulls nothing and starts nothing."""
+    if not _PLATFORM.fullmatch(platform):
+        raise InputError("no platform of an image", where="--platform", got=platform,
+                         expected="os/architecture or os/architecture/variant in small letters",
+                         repair="--platform linux/amd64, linux/arm64 or linux/arm/v7")  # fmt: skip
     if (sbom or gpu) and not deep:
         raise InputError("--sbom and --gpu need --deep", where="nimbench image inspect", repair="add --deep")
     if gpu and not _GPU.fullmatch(gpu):

@@ -16,6 +16,7 @@ _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:
 _HOST = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+MOST_PORT = 65_535
 _LONGEST = 255  # of a repository's name, by Docker's rule
 
 
@@ -66,6 +67,15 @@ def parse_reference(text: str) -> Reference:
         repository = f"library/{repository}"
     if not _REPOSITORY.fullmatch(repository) or len(repository) > _LONGEST or not _HOST.fullmatch(registry):
         raise _wrong(text, "[registry/]name[:tag][@digest], the name in small letters", text)
+    port = registry.rpartition(":")[2]
+    if port.isdigit() and registry != port and not 1 <= int(port) <= MOST_PORT:
+        raise InputError(
+            f"no registry can listen on port {port}",
+            where=text,
+            expected=f"a port from 1 to {MOST_PORT}",
+            got=port,
+            repair="check the registry's address",
+        )
     return Reference(registry=registry, repository=repository, tag=tag or None, digest=digest or None)
 
 

@@ -111,6 +111,19 @@ def test_options_that_cannot_be_meant_are_refused_before_anything_is_asked(regis
     assert not registry.seen
 
 
+@pytest.mark.parametrize("platform", ["amd64", "linux/", "Linux/AMD64", "linux amd64", "linux/arm/v7/x"])
+def test_a_platform_that_none_can_be_is_refused_before_anything_is_asked(registry, platform):
+    with pytest.raises(InputError, match="--platform: no platform of an image"):
+        said(f"{registry.address}/team/app:1", "--platform", platform)
+    assert not registry.seen
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "65536"])
+def test_a_port_that_none_can_be_is_the_user_s_error(registry, port):
+    with pytest.raises(InputError, match=f"no registry can listen on port {port}"):
+        said(f"localhost:{port}/team/app:1")
+
+
 def test_a_name_that_no_image_can_have_is_the_user_s_error(registry):
     with pytest.raises(InputError, match="bad ref!!"):
         said("bad ref!!")

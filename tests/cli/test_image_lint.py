@@ -108,3 +108,37 @@ def test_what_may_differ_is_one_row_for_each_reason(capsys):
     rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines() if line]
     assert rows[1:3] == ["etc/x", "a/0.pyc and 2 more"]
     assert rows[-1].startswith("Built twice: Grade C: 1 file")
+
+
+NIGHTLY = f"FROM python@sha256:{'a' * 64}\nRUN pip install --no-cache-dir --pre vllm\n"
+
+
+def test_the_exception_for_nightly_builds_has_a_reason_and_a_last_day(tmp_path):
+    (tmp_path / "Dockerfile").write_text(NIGHTLY)
+    assert json.loads(lint("--json", tmp_path).stdout)["grade"] == "D"
+    words = ("--day-zero", "no release knows this model")
+    document = json.loads(lint("--json", *words, "--until", "2999-12-31", tmp_path).stdout)
+    assert (document["grade"], document["findings"], len(document["excused"])) == ("A", [], 2)
+    assert "no release knows this model" in lint(*words, "--until", "2999-12-31", tmp_path).stdout
+    assert json.loads(lint("--json", *words, "--until", "2020-01-01", tmp_path).stdout)["grade"] == "F"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--day-zero", "why"), ("--until", "2999-12-31"), ("--day-zero", " ", "--until", "2999-12-31"),
+     ("--day-zero", "why", "--until", "tomorrow")],
+)  # fmt: skip
+def test_half_an_exception_is_bad_input(tmp_path, words):
+    (tmp_path / "Dockerfile").write_text(NIGHTLY)
+    error = lint(*words, tmp_path).exception
+    assert isinstance(error, InputError)
+    assert error.expected and error.got and error.repair
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "image"])
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\x7fELF\0\1"])
+def test_what_is_no_text_is_no_build(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    done = nimbench("image", "lint", "--no-hadolint", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{name}: this is no Dockerfile" in done.stderr and "Traceback" not in done.stderr

@@ -14,8 +14,8 @@ from typing import Any
 from bench.anatomy import PinFinding
 from bench.errors import InputError
 from bench.images.pins.readable import unreadable
-from bench.images.pins.requirement import requirement_findings
-from bench.images.pins.requirements_file import told_once
+from bench.images.pins.requirement import requirement_findings, told_once
+from bench.images.pins.requirements_file import Allowed, lint_named
 from bench.scenario.source import read_document
 from bench.vocabulary import PinRule
 
@@ -29,8 +29,8 @@ _NO_VERSION = re.compile(r"[*<>|,~!]")
 _NIGHTLY_CHANNEL = re.compile(r"nightly|(^|/)label/(dev|rc|test)\b")
 
 
-def lint_environment(path: Path, file: str) -> list[PinFinding]:
-    """An environment.yml, with the requirements for pip in it."""
+def lint_environment(path: Path, file: str, allowed: Allowed | None = None) -> list[PinFinding]:
+    """An environment.yml, with the requirements for pip in it and the lists that they name."""
     try:
         document = read_document(path)
     except InputError as error:
@@ -43,7 +43,9 @@ def lint_environment(path: Path, file: str) -> list[PinFinding]:
         if isinstance(item, dict):
             for inner, text in enumerate(_list(item.get("pip"))):
                 line = _line(document.place(("dependencies", index, "pip", inner)))
-                found += requirement_findings(_pip_words(str(text)), file=file, line=line)
+                words = _pip_words(str(text))
+                found += requirement_findings(words, file=file, line=line)
+                found += lint_named([(line, words)], path, file, allowed=allowed)
         else:
             found += conda_findings([str(item)], file=file, line=_line(document.place(("dependencies", index))))
     return sorted(told_once(found), key=lambda one: one.line)
@@ -55,8 +57,12 @@ def conda_findings(words: Sequence[str], *, file: str, line: int) -> list[PinFin
     loose = [spec for spec in specs if "$" not in spec and not is_exact_conda(spec)]
     found: list[PinFinding] = []
     if loose:
-        repair = f"write {_name(loose[0])}==VERSION; best, install a list made by conda list --explicit --sha256"
-        text = f"{', '.join(loose[:6])}: any version that fits may come, another one at each build"
+        named = [spec for spec in loose if _SPEC.fullmatch(spec.strip())]  # what is none is not shown
+        others = len(loose) - len(named)
+        told = [*named[:6], *([f"{others} that cannot be read"] if others else [])]
+        name = _name(named[0]) if named else "name"
+        repair = f"write {name}==VERSION; best, install a list made by conda list --explicit --sha256"
+        text = f"{', '.join(told)}: any version that fits may come, another one at each build"
         found.append(PinFinding(rule=PinRule.CONDA_NOT_PINNED, file=file, line=line, text=text, repair=repair))
     early = [one for one in [*channels, *(spec.partition("::")[0] for spec in specs)] if _NIGHTLY_CHANNEL.search(one)]
     if early:

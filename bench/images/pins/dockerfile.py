@@ -134,7 +134,8 @@ class _Reader:
         found = re.match(r"\s*(\S+)\s*", joined.text)
         word = found[1].upper() if found else ""
         if found is None or word not in WORDS or (triggered and word in ("ONBUILD", "FROM", "MAINTAINER")):
-            self.problems.append(Problem(line=line, text=f"no instruction of a Dockerfile begins with {word[:40]!r}"))
+            text = "no instruction of a Dockerfile begins with this line's first word"  # which may be a secret
+            self.problems.append(Problem(line=line, text=text))
             return None
         rest = joined.part(found.end())
         if word == "ONBUILD":

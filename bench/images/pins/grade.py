@@ -28,12 +28,14 @@ WEIGHTS: Mapping[str, int] = {
     PinRule.BASE_LATEST: 3,  # beside base-not-by-digest: the tag does not even name a release
     PinRule.PIP_NOT_PINNED: 3,
     PinRule.CONDA_NOT_PINNED: 3,
+    PinRule.NPM_NOT_PINNED: 3,
     PinRule.GIT_NOT_PINNED: 3,
     PinRule.URL_NO_CHECKSUM: 3,
     PinRule.NIGHTLY: 3,
     PinRule.DAY_ZERO_EXPIRED: 15,
-    PinRule.UNREADABLE: 3,  # a file of which nothing is known; 0 where only a word is not
+    PinRule.UNREADABLE: 3,  # an install of which nothing is known; 0 where hashes are required, or only a word is not
     PinRule.APT_NOT_PINNED: 1,
+    PinRule.SYSTEM_NOT_PINNED: 1,
     PinRule.PIP_NO_HASH: 1,
     PinRule.CACHE_LEFT: 1,
     PinRule.BUILD_TOOLS_LEFT: 1,

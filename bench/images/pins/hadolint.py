@@ -15,12 +15,7 @@ from bench.anatomy import PinFinding
 WAIT_S = 60
 # Package managers of which we read no version: a finding there costs as ours of a distribution's packages.
 PINS_OF_OTHERS = {
-    "DL3016": "npm",
-    "DL3018": "apk",
     "DL3028": "gem",
-    "DL3033": "yum",
-    "DL3037": "zypper",
-    "DL3041": "dnf",
     "DL3062": "go",
 }
 REPAIR = "https://github.com/hadolint/hadolint/wiki/{code}"

@@ -7,28 +7,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.images.pins.shell import Command
-from bench.images.pins.shell_words import program_name
+from bench.images.pins.shell_words import CONDA, program_name
 
 PIP = re.compile(r"pip[0-9.]*\Z")
 PYTHON = re.compile(r"(python|pypy)[0-9.]*\Z")
-CONDA = {"conda", "mamba", "micromamba"}
-APT = {"apt", "apt-get", "aptitude"}
+MODULES = {"pip", "pip3", "uv", "pipx", "poetry", "pdm", "pipenv", "conda", "mamba", "piptools"}
 # Options that stand before the verb and take the next word.
 VALUED = {
     "pip": {"--cache-dir", "--python", "--proxy", "--log", "--cert", "--retries", "--timeout", "--client-cert"},
     "uv": {"--cache-dir", "--directory", "--project", "--config-file", "--color"},
     "conda": {"-n", "--name", "-p", "--prefix", "-r", "--root-prefix", "--rc-file"},
+    "poetry": {"-C", "--directory", "-P", "--project"},
+    "pdm": {"-p", "--project", "-c", "--config"},
+    "npm": {"--prefix", "-C", "--registry", "--cache", "-w", "--workspace", "--loglevel"},
+    "yarn": {"--cwd", "--registry", "--cache-folder"},
+    "pnpm": {"-C", "--dir", "--filter", "-F", "--registry"},
     "apt": {"-o", "-t", "-c", "-a", "-S", "--option", "--target-release", "--default-release", "--config-file"},
 }
-UV_PAIRS = {"pip", "tool", "python", "cache"}  # their verb is the word behind
-CONDA_PAIRS = {"env", "self", "package"}
+MANAGERS = {
+    **dict.fromkeys(CONDA, "conda"),
+    **dict.fromkeys(("apt", "apt-get", "aptitude"), "apt"),
+    **dict.fromkeys(("dnf", "yum", "microdnf", "tdnf", "zypper"), "dnf"),
+    **{name: name for name in ("apk", "uv", "poetry", "pdm", "pipenv", "npm", "yarn", "pnpm")},
+    "pipx": "pip",
+}
+WITHOUT_VERB: dict[str, tuple[str, str, tuple[str, ...]]] = {  # manager, verb, words where there are none
+    "uvx": ("uv", "tool run", ()),
+    "npx": ("npm", "exec", ()),
+    "pip-sync": ("pip", "pip sync", ("requirements.txt",)),
+}
+# Words whose verb is the word behind: `uv pip install`, `conda env create`, `yarn global add`.
+PAIRS = {
+    "uv": {"pip", "tool", "python", "cache"},
+    "conda": {"env", "self", "package"},
+    "yarn": {"global"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call of a package manager."""
 
-    manager: str  # "pip", "uv", "conda", "apt", "apk", "dnf"
+    manager: str  # "pip", "uv", "conda", "apt", "apk", "dnf", "poetry", "pdm", "pipenv", "npm", "yarn", "pnpm"
     verb: str  # "install", "pip install", "env create" …; "" where there is none
     words: tuple[str, ...]  # without program and verb
     command: Command
@@ -44,25 +64,37 @@ def call_of(command: Command) -> Call | None:
     """None for a command that is no package manager."""
     name, rest = program_name(command.words[0]), command.words[1:]
     if PYTHON.match(name):
-        if "-m" not in rest or rest.index("-m") + 1 >= len(rest):
+        name, rest = module_of(rest)
+        if name == "setup.py" and rest[:1] in (("install",), ("develop",)):
+            return Call(manager="pip", verb="install", words=(".",), command=command)
+        if name not in MODULES:
             return None
-        at = rest.index("-m") + 1
-        name, rest = rest[at], rest[at + 1 :]
-        if name not in ("pip", "uv", "pipx", "poetry"):
-            return None
-    if PIP.match(name) or name == "pipx":
-        return _call("pip", rest, command, set())
-    if name == "uv":
-        return _call("uv", rest, command, UV_PAIRS)
-    if name == "uvx":
-        return Call(manager="uv", verb="tool run", words=_first_only(rest), command=command)
-    if name in CONDA:
-        return _call("conda", rest, command, CONDA_PAIRS)
-    if name in APT:
-        return _call("apt", rest, command, set())
-    if name in ("apk", "dnf", "yum", "microdnf", "tdnf", "zypper"):
-        return _call("apk" if name == "apk" else "dnf", rest, command, set())
-    return None
+    if name in WITHOUT_VERB:
+        manager, verb, otherwise = WITHOUT_VERB[name]
+        words = _first_only(rest) if verb == "tool run" else rest or otherwise
+        return Call(manager=manager, verb=verb, words=words, command=command)
+    manager = "pip" if PIP.match(name) else MANAGERS.get(name, "")
+    return _call(manager, rest, command, PAIRS.get(manager, set())) if manager else None
+
+
+def module_of(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The program that Python runs, and the words behind: `-m pip`, `-mpip`, `-Im pip`, or a script by its path."""
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if not word.startswith("-") or word == "-":
+            return program_name(word), tuple(words[at + 1 :])
+        for place, letter in enumerate(word[1:], start=2):
+            if letter == "m":
+                name = word[place:] or next(iter(words[at + 1 :]), "")
+                return name, tuple(words[at + (1 if word[place:] else 2) :])
+            if letter == "c" or word.startswith("--"):
+                return "", ()
+            if letter in "WX":
+                at += not word[place:]
+                break
+        at += 1
+    return "", ()
 
 
 def _call(manager: str, words: Sequence[str], command: Command, pairs: set[str]) -> Call:

@@ -28,6 +28,7 @@ TOOLS = re.compile(
     (?!(?:shared-mime-)).*-dev(-\d+(-\d+)?)?|(gcc|gxx|gfortran)_linux-64|gxx|compilers|(c|cxx|fortran)-compiler|cuda-nvcc""",
     re.VERBOSE,
 )
+VERSION_BEHIND = re.compile(r"-(\d+:)?\d\w*\.[\w.+^-]*\Z")  # dnf's gcc-11.5.0-2.el9
 INSTALL, REMOVE = {"install", "add", "reinstall"}, {"purge", "remove", "autoremove", "del", "erase"}
 LATER = " (removing it in a later RUN frees nothing: the layer below keeps it)"
 
@@ -195,7 +196,7 @@ def _tools(calls: Sequence[Call], gone_later: Sequence[str], file: str) -> Itera
     for at, call in enumerate(calls):
         if call.manager not in ("apt", "apk", "dnf", "conda") or call.verb not in (*INSTALL, "create"):
             continue
-        names = [re.split(r"[=/<>]", word)[0] for word in apt_names(call.words)]
+        names = [VERSION_BEHIND.sub("", re.split(r"[=/<>~]", word)[0]) for word in apt_names(call.words)]
         tools = [name for name in names if TOOLS.fullmatch(name)]
         gone = _removals(calls[at + 1 :])
         left = [tool for tool in tools if not any(fnmatchcase(tool, pattern) for pattern in gone)]

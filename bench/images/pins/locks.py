@@ -11,8 +11,7 @@ from typing import Any
 from bench.anatomy import PinFinding
 from bench.images.pins.lock_entries import index_of, pipfile_entry, poetry_entry, pylock_entry, uv_entry
 from bench.images.pins.pip_words import Said
-from bench.images.pins.requirement import findings_about, is_nightly_index
-from bench.images.pins.requirements_file import told_once
+from bench.images.pins.requirement import findings_about, is_nightly_index, told_once
 from bench.images.pins.specifier import Asked
 from bench.images.pins.toml_places import Places
 

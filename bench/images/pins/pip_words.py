@@ -16,6 +16,12 @@ EDITABLE = {"-e", "--editable", "--with-editable"}
 MORE_REQUIREMENTS = {"-w", "--with", "--from"}
 INDEXES = {"-i", "--index-url", "--extra-index-url", "--index", "--default-index", "-f", "--find-links"}
 REVISIONS = {"--rev": "", "--tag": "tag", "--branch": "branch"}  # of `uv add git+…`
+SWITCHES = {
+    "--no-index": "no_index",
+    "--require-hashes": "require_hashes",
+    "--no-deps": "no_deps",
+    "--no-build-isolation": "no_build_isolation",
+}
 _OTHERS = """
     -b -C -m -p -P -t --abi --allow-insecure-host --bounds --branch --build-constraint --build-constraints --cache-dir
     --cert --client-cert --color --config-file --config-setting --config-settings --config-settings-package --directory
@@ -45,6 +51,10 @@ class Said:
     revision: str | None = None  # --rev of `uv add`
     no_index: bool = False  # whatever is found lies in a folder of the build
     require_hashes: bool = False
+    no_deps: bool = False
+    no_build_isolation: bool = False
+    extras: set[str] = field(default_factory=set)  # --extra of uv; "*" = all
+    groups: list[str] = field(default_factory=list)  # --group, with a pyproject.toml in front or not
     prereleases: str | None = None  # the words that ask for any pre-release
 
 
@@ -75,10 +85,14 @@ def _take(said: Said, option: str, value: str) -> None:
         said.hashes += bool(_HASH.fullmatch(value))
     elif option in REVISIONS:
         said.revision = value
-    elif option == "--no-index":
-        said.no_index = True
-    elif option == "--require-hashes":
-        said.require_hashes = True
+    elif option in SWITCHES:
+        setattr(said, SWITCHES[option], True)
+    elif option == "--extra":
+        said.extras.add(value)
+    elif option == "--all-extras":
+        said.extras.add("*")
+    elif option == "--group":
+        said.groups.append(value)
     elif option == "--pre":
         said.prereleases = option
     elif option == "--prerelease" and value == "allow":

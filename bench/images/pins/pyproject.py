@@ -8,21 +8,33 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from bench.anatomy import PinFinding
 from bench.images.pins.pip_words import Said
-from bench.images.pins.requirement import findings_about
-from bench.images.pins.requirements_file import told_once
+from bench.images.pins.requirement import findings_about, told_once
 from bench.images.pins.specifier import FULL_COMMIT, Asked, Source, is_early, read_requirement
 from bench.images.pins.toml_places import Places
 
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 _POETRY_EXACT = re.compile(r"={0,3}\s*(?P<version>\d[\w.!+-]*)")  # Poetry reads a bare version as ==
 Line = tuple[int, Asked]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What an installer takes of a project; it reads no lock."""
+
+    depends: bool = True  # its dependencies: False with --no-deps
+    builds: bool = True  # what builds it: False with --no-build-isolation, and where only its list is read
+    extras: frozenset[str] = frozenset()  # "*" = all
+    groups: frozenset[str] = frozenset()
+    pinned: frozenset[str] = frozenset()  # names that a constraints file gives one exact version
+    no_index: bool = False
 
 
 def lint_pyproject(text: str, file: str, *, locked: bool) -> list[PinFinding]:
@@ -34,25 +46,58 @@ def lint_pyproject(text: str, file: str, *, locked: bool) -> list[PinFinding]:
     return sorted(told_once([*found, *_indexes(data, places, file)]), key=lambda one: one.line)
 
 
-def _project(data: Mapping[str, Any], places: Places) -> Iterator[Line]:
+def lint_wanted(text: str, file: str, wanted: Wanted) -> list[PinFinding]:
+    """What is not pinned of that which an installer takes; ValueError where the file is none."""
+    data, places = tomllib.loads(text), Places(text)
+    asked = list(_strings(_at(data, "build-system", "requires"), "build-system", places)) if wanted.builds else []
+    asked += _project(data, places, wanted)
+    if wanted.depends and not _table(data, "project"):
+        asked += _poetry(data, places, groups=False)
+    said = Said(no_index=wanted.no_index)
+    found = [
+        one for line, what in asked for one in findings_about([what], said, file=file, line=line, pinned=wanted.pinned)
+    ]
+    return sorted(told_once(found), key=lambda one: one.line)
+
+
+def decided_elsewhere(text: str) -> tuple[int, list[str]] | None:
+    """(line, the lists that are named) where the file does not hold the dependencies itself; None where it does."""
+    data, places = tomllib.loads(text), Places(text)
+    project = _table(data, "project")
+    if project and "dependencies" not in (_at(project, "dynamic") or ()):
+        return None
+    if not project and _table(data, "tool", "poetry"):
+        return None
+    files = _at(data, "tool", "setuptools", "dynamic", "dependencies", "file")
+    files = files or _at(data, "tool", "hatch", "metadata", "hooks", "requirements_txt", "files")
+    names = [files] if isinstance(files, str) else [one for one in files or () if isinstance(one, str)]
+    return places.of_key("dynamic", "project"), names
+
+
+def _project(data: Mapping[str, Any], places: Places, wanted: Wanted | None = None) -> Iterator[Line]:
     """PEP 621 and 735, and uv's older spelling; a source in [tool.uv.sources] takes the place of the index."""
     sources: dict[str, Any] = {
         canonicalize_name(name): value for name, value in _table(data, "tool", "uv", "sources").items()
     }
-    listed: list[tuple[str, Any]] = [("project", _at(data, "project", "dependencies"))]
-    for keys in (["project", "optional-dependencies"], ["dependency-groups"]):
-        listed += [(".".join(keys), group) for group in _table(data, *keys).values()]
-    listed.append(("tool.uv", _at(data, "tool", "uv", "dev-dependencies")))
+    listed: list[tuple[str, Any]] = []
+    if wanted is None or wanted.depends:
+        listed.append(("project", _at(data, "project", "dependencies")))
+    for keys, some in ((["project", "optional-dependencies"], "extras"), (["dependency-groups"], "groups")):
+        names = {"*"} if wanted is None else {canonicalize_name(name) for name in getattr(wanted, some)}
+        groups = _table(data, *keys).items()
+        listed += [(".".join(keys), group) for name, group in groups if names & {"*", canonicalize_name(name)}]
+    if wanted is None:
+        listed.append(("tool.uv", _at(data, "tool", "uv", "dev-dependencies")))
     for table, group in listed:
         for line, asked in _strings(group, table, places):
             source = sources.get(asked.name or "")
             yield line, _from_table(asked.text, source, asked) if isinstance(source, dict) else asked
 
 
-def _poetry(data: Mapping[str, Any], places: Places) -> Iterator[Line]:
-    root = "tool.poetry"
-    tables = {f"{root}.{name}": _table(data, "tool", "poetry", name) for name in ("dependencies", "dev-dependencies")}
-    for name, group in _table(data, "tool", "poetry", "group").items():
+def _poetry(data: Mapping[str, Any], places: Places, *, groups: bool = True) -> Iterator[Line]:
+    root, names = "tool.poetry", ("dependencies", "dev-dependencies") if groups else ("dependencies",)
+    tables = {f"{root}.{name}": _table(data, "tool", "poetry", name) for name in names}
+    for name, group in _table(data, "tool", "poetry", "group").items() if groups else ():
         tables[f"{root}.group.{name}.dependencies"] = _table(group, "dependencies")
     for table, wanted in tables.items():
         for name, value in wanted.items():
@@ -117,8 +162,3 @@ def _at(data: Any, *keys: str) -> Any:
 def _table(data: Any, *keys: str) -> Mapping[str, Any]:
     found = _at(data, *keys)
     return found if isinstance(found, Mapping) else {}
-
-
-def has_lock(names: Sequence[str]) -> bool:
-    """Whether one of these file names is a lock of a project."""
-    return any(name in LOCKS for name in names)

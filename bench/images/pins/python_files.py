@@ -14,7 +14,7 @@ from bench.images.pins.conda_env import lint_environment
 from bench.images.pins.locks import lint_lock
 from bench.images.pins.pyproject import LOCKS, lint_pyproject
 from bench.images.pins.readable import read_bounded, unreadable
-from bench.images.pins.requirements_file import lint_requirements
+from bench.images.pins.requirements_file import Allowed, lint_requirements
 
 _REQUIREMENTS = re.compile(r"(.*[._-])?(requirements|constraints?|explicit)([._-].*)?\.(txt|in|lock|pip)|.*\.explicit")
 _FOLDER = re.compile(r"requirements|constraints")  # requirements/base.txt
@@ -30,16 +30,19 @@ def is_python_file(path: Path) -> bool:
     )
 
 
-def lint_python_file(path: Path, file: str | None = None) -> list[PinFinding]:
-    """What is not pinned, by line. `file` is how findings call it; a name of no known kind is a requirements file."""
+def lint_python_file(path: Path, file: str | None = None, *, allowed: Allowed | None = None) -> list[PinFinding]:
+    """What is not pinned, by line. `file` is how findings call it; a name of no known kind is a requirements file.
+
+    `allowed` says which other lists may be opened because this one names them.
+    """
     file = file or str(path)
     try:
-        return _lint(path, file)
+        return _lint(path, file, allowed)
     except (OSError, ValueError, RecursionError) as error:  # TOML's and JSON's errors are ValueErrors
         return [unreadable(file, error)]
 
 
-def _lint(path: Path, file: str) -> list[PinFinding]:
+def _lint(path: Path, file: str, allowed: Allowed | None) -> list[PinFinding]:
     name = path.name
     if name == "pyproject.toml":
         locked = any((path.parent / lock).is_file() for lock in LOCKS)
@@ -47,10 +50,10 @@ def _lint(path: Path, file: str) -> list[PinFinding]:
     if _LOCK.fullmatch(name):
         return lint_lock(read_bounded(path), name, file)
     if path.suffix in (".yml", ".yaml"):
-        return lint_environment(path, file)
+        return lint_environment(path, file, allowed)
     if path.suffix == ".in" and _is_locked(path):
         return []
-    return lint_requirements(path, file)
+    return lint_requirements(path, file, allowed=allowed)
 
 
 def _is_requirements(path: Path) -> bool:

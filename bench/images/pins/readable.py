@@ -6,9 +6,26 @@ import stat
 from pathlib import Path
 
 from bench.anatomy import PinFinding
+from bench.images.pins.grade import found
 from bench.vocabulary import PinRule
 
 LARGEST_BYTES = 32 << 20  # a lock of a few thousand packages has some megabytes
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; a name that no file system takes, or a link to itself, is none."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """The same of a folder."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def read_bounded(path: Path) -> str:
@@ -27,6 +44,4 @@ def read_bounded(path: Path) -> str:
 def unreadable(file: str, error: Exception, line: int = 1) -> PinFinding:
     """Nothing is known of such a file, so it costs as much as one that pins nothing."""
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-    return PinFinding(
-        rule=PinRule.UNREADABLE, file=file, line=line, text=f"cannot be read: {reason}", repair="put the file right"
-    )
+    return found(PinRule.UNREADABLE, file, line, f"cannot be read: {reason}", "put the file right")

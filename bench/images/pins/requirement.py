@@ -10,21 +10,25 @@ git-not-pinned   a repository at anything but a full commit.
 url-no-checksum  an archive by URL without `#sha256=…` behind it or --hash beside it.
 nightly          an index of nightly builds, --pre, or a version or name that is a pre-release; but an alpha, beta or
                  candidate with an exact version and a hash is held like any release: some projects make no other.
-unreadable       a word that a variable decides; costs nothing.
+unreadable       a word that a variable decides, which costs nothing: it is the caller's; the output of a command and a
+                 line that is no requirement cost like an unpinned one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from bench.anatomy import PinFinding
+from bench.images.pins.grade import WEIGHTS
 from bench.images.pins.pip_words import Said, read_words
 from bench.images.pins.specifier import FULL_COMMIT, Asked, Source, read_requirement
 from bench.vocabulary import PinRule
 
 _NIGHTLY_INDEX = re.compile(r"nightl(y|ies)|[/.]pre-?releases?\b|download\.pytorch\.org/whl/test\b", re.IGNORECASE)
 LOCKED = "lock them with hashes (uv pip compile --generate-hashes) and install with --require-hashes -r FILE"
+LINES_SHOWN = 8
 _SHOWN = 6  # requirements named in one finding
 
 
@@ -65,7 +69,7 @@ def findings_about(
         _unreadable([one for one in asked if one.source is Source.UNKNOWN]),
     ]
     return [
-        PinFinding(rule=rule, file=file, line=line, text=text, repair=repair, weight=int(rule != PinRule.UNREADABLE))
+        PinFinding(rule=rule, file=file, line=line, text=text, repair=repair, weight=_costs(rule, asked))
         for rule, text, repair in (row for row in rows if row)
     ]
 
@@ -133,11 +137,26 @@ def _nightly(asked: Sequence[Asked], said: Said) -> Row | None:
 
 
 def _unreadable(asked: Sequence[Asked]) -> Row | None:
+    """What is written there is not shown: a line that is no requirement may be anything, a password too."""
     if not asked:
         return None
+    if any(_computed(one) for one in asked):
+        text = "the output of a command decides what is installed: it is not judged"
+        return PinRule.UNREADABLE, text, "install a list with exact versions and hashes: -r FILE"
     if all(one.variable for one in asked):
-        return PinRule.UNREADABLE, f"{_names(asked)}: only a variable's value would tell", "write what is installed"
-    return PinRule.UNREADABLE, f"{_names(asked)}: not a requirement that pip can read", "write name==version"
+        return PinRule.UNREADABLE, "only a variable's value would tell what is installed", "write what is installed"
+    return PinRule.UNREADABLE, f"no requirement that pip can read ({len(asked)} here)", "write name==version"
+
+
+def _computed(asked: Asked) -> bool:
+    return "$(" in asked.text or "`" in asked.text
+
+
+def _costs(rule: PinRule, asked: Sequence[Asked]) -> int:
+    """A word that the caller's variable decides is the caller's; any other that cannot be read costs."""
+    unknown = [one for one in asked if one.source is Source.UNKNOWN]
+    costs = rule != PinRule.UNREADABLE or any(not one.variable or _computed(one) for one in unknown)
+    return WEIGHTS[rule] if costs else 0
 
 
 def is_nightly_index(address: str) -> bool:
@@ -148,3 +167,15 @@ def is_nightly_index(address: str) -> bool:
 def _names(asked: Sequence[Asked]) -> str:
     shown = ", ".join(one.text[:120] for one in asked[:_SHOWN])
     return shown + (f" and {len(asked) - _SHOWN} more" if len(asked) > _SHOWN else "")
+
+
+def told_once(findings: Sequence[PinFinding]) -> list[PinFinding]:
+    """One missing hash is told for each file: it is the file that has none."""
+    bare = [one for one in findings if one.rule == PinRule.PIP_NO_HASH]
+    if len(bare) < 2:
+        return list(findings)
+    numbers = sorted({one.line for one in bare})
+    shown = ", ".join(str(number) for number in numbers[:LINES_SHOWN]) + (", …" if len(numbers) > LINES_SHOWN else "")
+    text = f"{len(bare)} exact versions without a hash (lines {shown}): neither their files nor what they depend on "
+    one = replace(min(bare, key=lambda row: row.line), text=text + "are checked")
+    return sorted([*(one for one in findings if one.rule != PinRule.PIP_NO_HASH), one], key=lambda row: row.line)

@@ -16,6 +16,7 @@ from bench.images.pins.source import Source
 from bench.images.pins.variables import MOST_VALUE
 
 NESTING = 6  # scripts within scripts; what lies deeper is not read
+OUTPUT = "$(…)"  # stands for words that only running a command would tell
 SETTINGS = ("PIP_", "UV_", "CONDA_")
 DECLARING = {"export", "local", "declare", "readonly"}
 
@@ -30,6 +31,7 @@ class Command:
     after: str = ""
     parent: str = ""  # of one in `$(…)`: the program that gets its output
     stdin: str = ""  # text of a here-document or here-string
+    stdin_line: int = 0  # where a here-document begins
     writes: tuple[str, ...] = ()  # files that its output goes to
     settings: Mapping[str, str] = field(default_factory=dict)  # variables that installers read: PIP_…, UV_…, CONDA_…
 
@@ -106,16 +108,19 @@ class _Reader:
     def _emit(self, draft: _Draft, operator: str) -> int | None:
         """Where in the list the command stands; None for one that runs nothing itself."""
         words = self._assigned(draft.words)
-        words = words[unwrap([word.text for word in words]) :]
+        at = unwrap([word.text for word in words])
+        taken = [program_name(word.text) for word in words[:at]]
+        fed = "xargs" in taken and not any(word.startswith("-I") for word in taken)
+        words = [*words[at:], *([Source(OUTPUT)] if fed else [])]
         program = (words or draft.words or [Source("")])[0].text
         for script in draft.scripts:
             nested = commands(script, self.known, self.depth + 1)
             self.out += [one if one.parent else replace(one, parent=program) for one in nested]
         if not words:
             return None
-        at = script_at([word.text for word in words])
-        if at is not None:
-            self.out += commands(words[at], self.known, self.depth + 1)
+        script_place = script_at([word.text for word in words])
+        if script_place is not None:
+            self.out += commands(words[script_place], self.known, self.depth + 1)
             return None
         self.out.append(
             Command(
@@ -148,7 +153,9 @@ class _Reader:
         return rest
 
     def _learn(self, name: str, value: str) -> None:
-        if "$(" in value or len(value) > MOST_VALUE:
+        if "$(" in value:
+            self.known[name] = OUTPUT
+        elif len(value) > MOST_VALUE:
             self.known.pop(name, None)
         else:
             self.known[name] = value
@@ -161,4 +168,4 @@ class _Reader:
         if program_name(command.words[0]) in SHELLS:
             self.out += commands(body, self.known, self.depth + 1)
         else:
-            self.out[place] = replace(command, stdin=body.text)
+            self.out[place] = replace(command, stdin=body.text, stdin_line=body.line_at(0))

@@ -1,23 +1,28 @@
 """Packages that RUN installs: apt-not-pinned, pip-not-pinned, pip-no-hash, conda-not-pinned, nightly.
 
 One finding of a rule for each command, on the line where the command begins. apt: `name=VERSION` without a wildcard is
-pinned, and so is every name once the sources are a dated snapshot. pip, uv and pipx: as `requirement` says; `-r` files
-are read where they lie beside the Dockerfile. conda: as `conda_env` says.
+pinned, and so is every name once the sources are a dated snapshot. pip, uv and pipx: as `requirement` says; lists (-r)
+and projects (`.`, `-e .`) are followed to the build context. conda: as `conda_env` says.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 from bench.anatomy import PinFinding
+from bench.images.pins.build_context import PROJECT_FILES
 from bench.images.pins.conda_env import conda_findings as conda_words
-from bench.images.pins.grade import found, told
+from bench.images.pins.grade import found
 from bench.images.pins.installers import Call
-from bench.images.pins.pip_words import read_words
+from bench.images.pins.pip_words import Said, read_words
+from bench.images.pins.projects import wanted_of
+from bench.images.pins.pyproject import Wanted
 from bench.images.pins.requirement import requirement_findings
+from bench.images.pins.site import Site
+from bench.images.pins.specifier import extras_of, is_archive, local_folder
 from bench.vocabulary import PinRule
 
 SNAPSHOT = re.compile(r"snapshot\.(debian\.org|ubuntu\.com)|snapshot-cloudflare\.debian\.org")
@@ -25,27 +30,10 @@ APT_MOVES_ALL = {"upgrade", "dist-upgrade", "full-upgrade", "safe-upgrade", "bui
 APT_VALUED = {"-o", "-t", "-c", "-a", "-S", "--option", "--target-release", "--default-release", "--config-file"}
 PIP_VERBS = {"install", "wheel", "download", "pip install", "add", "tool install", "tool run", "run", "inject"}
 CONDA_VERBS = {"install", "create", "env create", "env update", "update", "upgrade"}
-LISTS = {".txt", ".in", ".lock", ".pip", ".yml", ".yaml", ".toml", ""}  # no other file is opened because it is named
 CONDA_FILES = {"-f", "--file"}
 APT_REPAIR = (
     "write {name}=VERSION, or take the sources from a dated snapshot (snapshot.debian.org, snapshot.ubuntu.com)"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What can be asked about files that lie near a Dockerfile."""
-
-    locate: Callable[[str], Path | None]  # a path inside the build -> the file of the context
-    pinned_names: Callable[[Path], Collection[str]]  # of a constraints file
-
-
-@dataclass(slots=True, kw_only=True)
-class Installed:
-    """What the commands of a file ask for."""
-
-    findings: list[PinFinding]
-    files: list[Path]  # requirement files that are read
 
 
 def apt_findings(call: Call, file: str, *, snapshot: bool) -> Iterator[PinFinding]:
@@ -65,13 +53,13 @@ def apt_findings(call: Call, file: str, *, snapshot: bool) -> Iterator[PinFindin
 
 
 def apt_names(words: Sequence[str]) -> list[str]:
-    """Packages by name: no options, no files, nothing that only a variable knows, none to remove."""
+    """Packages by name, and the output of commands: no options, no files, no variable of the caller, none to remove."""
     rest = iter(words)
     out = []
     for word in rest:
         if word in APT_VALUED:
             next(rest, None)
-        elif not word.startswith(("-", "/", "./", "$")) and not word.endswith((".deb", "-")):
+        elif word.startswith("$(") or (not word.startswith(("-", "/", "./", "$")) and not word.endswith((".deb", "-"))):
             out.append(word)
     return out
 
@@ -81,8 +69,8 @@ def _apt_exact(word: str) -> bool:
     return bool(version) and "*" not in version
 
 
-def pip_findings(call: Call, file: str, beside: Beside, installed: Installed) -> None:
-    """pip, uv and pipx; requirement files are added to what is to be read."""
+def pip_findings(call: Call, site: Site) -> None:
+    """pip, uv and pipx, with the lists and projects that they install."""
     words = [*call.words, *_by_environment(call)]
     if call.verb in ("pip sync", "pip compile"):
         words = [] if call.verb == "pip compile" else [part for word in words for part in _sync(word)]
@@ -91,24 +79,43 @@ def pip_findings(call: Call, file: str, beside: Beside, installed: Installed) ->
     if call.verb == "run":  # `uv run --with X program`: only what is asked for by options
         words = [*_with(words)]
     said, line = read_words(words), call.command.line
-    hashed = call.truthy("PIP_REQUIRE_HASHES", "UV_REQUIRE_HASHES")
-    constraints = [path for name in said.constraint_files if (path := beside.locate(name)) is not None]
-    pinned = {name for path in constraints for name in beside.pinned_names(path)}
-    installed.findings += requirement_findings(words, file=file, line=line, hashes_required=hashed, pinned=pinned)
+    hashed = said.require_hashes or call.truthy("PIP_REQUIRE_HASHES", "UV_REQUIRE_HASHES")
+    said.no_deps = said.no_deps or call.truthy("PIP_NO_DEPS")
+    pinned = site.pinned_by(said.constraint_files)
+    findings = requirement_findings(words, file=site.file, line=line, hashes_required=hashed, pinned=pinned)
+    site.installed.findings += findings
+    if not (hashed or any(one.rule == PinRule.PIP_NO_HASH for one in findings)):
+        _archives(said, line, site)
     for name in said.requirement_files:
-        _requirement_file(name, file, line, beside, installed)
+        if PurePosixPath(name).name in PROJECT_FILES:  # uv reads the dependencies out of it, and builds nothing
+            wanted = Wanted(builds=False, extras=frozenset(said.extras), pinned=pinned, no_index=said.no_index)
+            why = site.project(posixpath.dirname(name) or ".", wanted)
+            site.no_project(line, [why] if why else [])
+        else:
+            site.list_of(name, line, hashes_required=hashed or said.no_index, pinned=pinned)
+    _projects(said, line, hashed, pinned, site)
 
 
-def _requirement_file(name: str, file: str, line: int, beside: Beside, installed: Installed) -> None:
-    if "://" in name:
-        return  # `requirement` tells it
-    path = beside.locate(name) if Path(name).suffix in LISTS else None
-    if path is not None:
-        installed.files.append(path)
-    elif not name.endswith(("pyproject.toml", "setup.py", "setup.cfg")):
-        text = f"{name} is not beside the Dockerfile: what it installs is not judged"
-        repair = f"lint it too: nimbench image lint {file} PATH/{name.rsplit('/', 1)[-1][:80]}"
-        installed.findings.append(told(PinRule.UNREADABLE, file, line, text, repair))
+def _archives(said: Said, line: int, site: Site) -> None:
+    """`/wheels/x.whl`: nothing holds what it depends on."""
+    archives = [text for text in said.requirements if is_archive(text)]
+    if archives and not said.no_deps and not said.no_index:
+        text = f"{shown(archives)}: the file is the build's own, but what it depends on comes in any version"
+        site.tell(PinRule.PIP_NO_HASH, line, text, "add --no-deps, or --no-index with all wheels in --find-links")
+
+
+def _projects(said: Said, line: int, hashed: bool, pinned: frozenset[str], site: Site) -> None:
+    """`.`, `-e .`, `./sub[extra]`, `--group test`."""
+    reasons = list[str]()
+    for text, editable in [*((one, False) for one in said.requirements), *((one, True) for one in said.editable)]:
+        folder = local_folder(text, editable=editable)
+        if folder is not None and not hashed:  # pip refuses a folder where it wants hashes
+            reasons.append(site.project(folder, wanted_of(said, [*said.extras, *extras_of(text)], pinned)))
+    for group in said.groups:
+        path, colon, name = group.rpartition(":")
+        wanted = Wanted(depends=False, builds=False, groups=frozenset([name]), pinned=pinned, no_index=said.no_index)
+        site.project(posixpath.dirname(path) or "." if colon else ".", wanted)
+    site.no_project(line, [why for why in reasons if why and not said.no_index])
 
 
 def _sync(word: str) -> tuple[str, ...]:
@@ -142,19 +149,19 @@ def _by_environment(call: Call) -> Iterator[str]:
             yield from ("-c", path)
 
 
-def conda_findings(call: Call, file: str, beside: Beside, installed: Installed) -> None:
+def conda_findings(call: Call, site: Site) -> None:
     """conda, mamba and micromamba; files are added to what is to be read."""
     if call.verb not in CONDA_VERBS:
         return
     line, names = call.command.line, list(_files(call.words))
     for name in names:
-        _requirement_file(name, file, line, beside, installed)
+        site.list_of(name, line, hashes_required=False)
     if call.verb in ("update", "upgrade") and "--all" in call.words:
         text = "every package becomes the newest one of that day"
         repair = "take a newer base instead, or name the packages with their versions"
-        installed.findings.append(found(PinRule.CONDA_NOT_PINNED, file, line, text, repair))
+        site.tell(PinRule.CONDA_NOT_PINNED, line, text, repair)
     words = [word for word in call.words if word not in names]
-    installed.findings += conda_words(words, file=file, line=line)
+    site.installed.findings += conda_words(words, file=site.file, line=line)
 
 
 def _files(words: Sequence[str]) -> Iterator[str]:

@@ -67,9 +67,33 @@ def read_requirement(text: str, *, hashed: bool = False, editable: bool = False)
     if _URL.match(address):
         checked = hashed or bool(_CHECKSUM.search(address))
         return Asked(text=text, source=Source.URL, name=name, exact=checked, hashed=checked)
+    if "$(" in text or "`" in text:
+        return _of_index(text, hashed)  # what a command prints, whatever it has for a path in its own words
     if editable or address.startswith("file:") or _is_path(text):
         return Asked(text=text, source=Source.LOCAL, name=name, exact=True, hashed=True)
     return _of_index(text, hashed)
+
+
+def local_folder(text: str, *, editable: bool = False) -> str | None:
+    """The folder that a requirement names, without extras; None for anything else, an archive too."""
+    if "$" in text or read_requirement(text, editable=editable).source is not Source.LOCAL:
+        return None
+    path = text.partition(" ;")[0].partition(" @ ")[2 if " @ " in text else 0].strip().removeprefix("file:")
+    path = "/" + path.lstrip("/") if path.startswith("//") else path
+    path = re.sub(r"\s*\[[^\]]*\]\Z", "", path)
+    return None if _ARCHIVE.search(path) or path.startswith("~") else path
+
+
+def is_archive(text: str) -> bool:
+    """Whether it is a wheel or an archive of the build: its file is the build's own, what it depends on is not."""
+    path = re.sub(r"\s*\[[^\]]*\]\Z", "", text.partition(" ;")[0].strip())
+    return read_requirement(text).source is Source.LOCAL and _ARCHIVE.search(path) is not None
+
+
+def extras_of(text: str) -> frozenset[str]:
+    """`.[gpu,test]` -> gpu, test."""
+    found = re.search(r"\[([^\]]*)\]\s*\Z", text.partition(" @ ")[0].partition(";")[0].strip())
+    return frozenset(one.strip() for one in found[1].split(",")) if found else frozenset()
 
 
 def _at_commit(address: str) -> bool:

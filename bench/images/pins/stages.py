@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.images.pins.dockerfile import Instruction
 from bench.images.pins.shell import Command, commands, settings_of
-from bench.images.pins.shell_words import SHELLS, program_name, script_at, unwrap
+from bench.images.pins.shell_words import CONDA, SHELLS, program_name, script_at, unwrap
 from bench.images.pins.source import Source
 from bench.images.pins.variables import MOST_VALUE, fill
 
@@ -23,6 +24,7 @@ class Step:
     instruction: Instruction
     known: Mapping[str, str]
     shell: str = "sh"
+    workdir: str = "/"
 
     def commands(self) -> list[Command]:
         """What a RUN runs; nothing for a shell that is not a POSIX one."""
@@ -32,7 +34,17 @@ class Step:
         if run.json is not None:
             return _of_words(run.json, run.args, self.known)
         script = self._script()
-        return [] if script is None else commands(script, self.known)
+        return self._of_python() if script is None else commands(script, self.known)
+
+    def _of_python(self) -> list[Command]:
+        """A here-document that begins with `#!…python`: the program as Python's input."""
+        body = self.instruction.heredocs[0].body if self.instruction.heredocs else Source("")
+        first = body.text.partition("\n")[0]
+        name = program_name(unwrapped(first[2:].split())) if first.startswith("#!") else ""
+        if not name.startswith("python") or self.shell not in SHELLS:
+            return []
+        line = self.instruction.line
+        return [Command(words=(name,), line=line, stdin=body.text, settings=settings_of(self.known))]
 
     def _script(self) -> Source | None:
         run = self.instruction
@@ -88,6 +100,7 @@ def split_stages(instructions: Sequence[Instruction], build_args: Mapping[str, s
     known: dict[str, str] = {}
     scopes: list[dict[str, str]] = []  # of the finished stages
     shells: list[str] = []
+    folders: list[str] = []  # WORKDIR at the end of each stage
     for instruction in instructions:
         if instruction.word == "FROM":
             stages.append(_begun(instruction, stages, outside))
@@ -95,17 +108,28 @@ def split_stages(instructions: Sequence[Instruction], build_args: Mapping[str, s
             known = dict(scopes[parent]) if parent is not None else {}
             scopes.append(known)
             shells.append(shells[parent] if parent is not None else "sh")
+            folders.append(folders[parent] if parent is not None else "/")
         elif not stages:
             _declare(instruction, outside, {}, build_args)
         else:
             if instruction.word == "SHELL" and instruction.json:
-                shells[-1] = program_name(instruction.json[0].replace("\\", "/")).lower().removesuffix(".exe")
-            stages[-1].steps.append(Step(instruction=instruction, known=known, shell=shells[-1]))
+                shells[-1] = _shell_of(instruction.json)
+            if instruction.word == "WORKDIR":
+                folders[-1] = posixpath.normpath(
+                    posixpath.join(folders[-1], _unquoted(fill(instruction.args.text, known)))
+                )
+            stages[-1].steps.append(Step(instruction=instruction, known=known, shell=shells[-1], workdir=folders[-1]))
             if instruction.word in ("ARG", "ENV"):
                 known = dict(known)  # what earlier steps see stays
                 _declare(instruction, known, outside, build_args)
                 scopes[-1] = known
     return stages
+
+
+def _shell_of(words: Sequence[str]) -> str:
+    """The program that SHELL names, behind `conda run -n env`; a script of its own starts a shell."""
+    name = program_name(words[unwrap(words)].replace("\\", "/")).lower().removesuffix(".exe")
+    return "sh" if name in CONDA or name.endswith(".sh") else name
 
 
 def _begun(instruction: Instruction, stages: Sequence[Stage], outside: Mapping[str, str]) -> Stage:

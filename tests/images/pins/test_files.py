@@ -9,8 +9,9 @@ import pytest
 
 from bench.anatomy import DayZero
 from bench.errors import InputError
-from bench.images.pins.files import MOST_BYTES, lint_files
+from bench.images.pins.files import lint_files
 from bench.images.pins.hadolint import find_hadolint
+from bench.images.pins.reading import MOST_BYTES
 
 BASE = "FROM python:3.11-slim@sha256:" + "a" * 64 + "\n"
 
@@ -47,7 +48,7 @@ def test_a_requirements_file_elsewhere_is_found_by_its_name_among_the_files(tmp_
     (tmp_path / "image/Dockerfile").write_text(BASE + "RUN pip install --no-cache-dir -r /requirements.lock\n")
     (tmp_path / "requirements.lock").write_text("numpy==2.3.4 --hash=sha256:" + "0" * 64 + "\n")
     alone = lint(tmp_path / "image/Dockerfile")
-    assert [(str(one.rule), one.weight) for one in alone.findings] == [("unreadable", 0)]
+    assert [(str(one.rule), one.weight) for one in alone.findings] == [("unreadable", 3)]
     assert rules([tmp_path / "image/Dockerfile", tmp_path / "requirements.lock"]) == []
 
 
@@ -88,11 +89,11 @@ def test_a_dockerfile_of_any_name_is_known_by_its_from(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe\x00", b"FROM a\0b\n", b"", b"# only a comment\n", b"x" * (MOST_BYTES + 1)]
 )
-def test_what_is_no_dockerfile_is_one_finding_and_no_grade_a(tmp_path, content):
+def test_what_is_no_dockerfile_is_bad_input(tmp_path, content):
     (tmp_path / "Dockerfile").write_bytes(content)
-    found = lint(tmp_path)
-    assert {str(one.rule) for one in found.findings} == {"unreadable"}
-    assert found.grade != "A"
+    with pytest.raises(InputError, match="this is no Dockerfile") as caught:
+        lint(tmp_path)
+    assert (caught.value.where, caught.value.exit_code) == (str(tmp_path / "Dockerfile"), 2)
 
 
 def test_what_is_not_there_is_said(tmp_path):
@@ -104,9 +105,110 @@ def test_what_is_not_there_is_said(tmp_path):
 
 @pytest.mark.skipif(find_hadolint() is None, reason="hadolint is not installed")
 def test_hadolint_adds_to_our_findings_and_counts_nothing_twice(tmp_path):
-    (tmp_path / "Dockerfile").write_text(BASE + "RUN apt-get install -y jq && npm install left-pad\n")
+    (tmp_path / "Dockerfile").write_text(
+        BASE + "RUN apt-get install -y jq && npm install left-pad && gem install rake\n"
+    )
     ours, both = lint(tmp_path), lint_files([tmp_path])
     added = {str(one.rule): one.weight for one in both.findings if one not in ours.findings}
     assert added["DL3008"] == 0  # apt: told already
-    assert added["DL3016"] == 1  # npm: no rule of ours
+    assert added["DL3016"] == 0  # npm: told already
+    assert added["DL3028"] == 1  # gem: no rule of ours
     assert both.hadolint
+
+
+@pytest.mark.parametrize(
+    ("words", "weight"),
+    [
+        ("-r /opt/absent.txt", 3),
+        ("--require-hashes -r /opt/absent.txt", 0),
+        (".", 3),
+        ("-e /opt/absent", 3),
+        ("-r pyproject.toml", 3),
+        ("$(cat /opt/absent.txt)", 3),
+    ],
+)
+def test_what_is_installed_unread_costs_as_an_unpinned_install_does(tmp_path, words, weight):
+    (tmp_path / "Dockerfile").write_text(BASE + f"RUN pip install --no-cache-dir {words}\n")
+    (one,) = lint(tmp_path).findings
+    assert (str(one.rule), one.line, one.weight) == ("unreadable", 2, weight)
+    assert lint(tmp_path).grade == ("C" if weight else "A")
+
+
+@pytest.mark.parametrize(
+    "copy", ["COPY . /srv/x", "COPY pyproject.toml /srv/x/", "COPY pyproject.toml /srv/x/pyproject.toml"]
+)
+def test_a_project_is_found_where_copy_puts_it(tmp_path, copy):
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["numpy"]\n')
+    (tmp_path / "uv.lock").write_text("version = 1\n")  # which pip does not read
+    text = f"{BASE}{copy}\nWORKDIR /srv\nRUN cd x && pip install --no-cache-dir .\n"
+    (tmp_path / "Dockerfile").write_text(text)
+    assert rules(tmp_path / "Dockerfile", root=tmp_path) == [("pyproject.toml", "pip-not-pinned", 3)]
+    (tmp_path / "Dockerfile").write_text(
+        f"{BASE}RUN git clone https://x.example/y && cd y && pip install --no-deps .\n"
+    )
+    assert "unreadable" not in [rule for _, rule, _ in rules(tmp_path / "Dockerfile")]
+
+
+def test_a_link_out_of_the_build_context_is_not_followed(tmp_path):
+    (tmp_path / "outside.txt").write_text("hunter2\n")
+    image = tmp_path / "image"
+    image.mkdir()
+    (image / "requirements.txt").symlink_to("../outside.txt")
+    (image / "folder").symlink_to("..")
+    text = "RUN pip install --no-cache-dir -r requirements.txt -r folder/outside.txt\n"
+    (image / "Dockerfile").write_text(BASE + text)
+    (image / "more.txt").write_text("-r folder/outside.txt\n-r ../outside.txt\n-c folder/outside.txt\n")
+    for paths in ([image / "Dockerfile"], [image], [image / "more.txt"]):
+        found = lint(paths)
+        assert {(str(one.rule), one.weight) for one in found.findings} == {("unreadable", 3)}
+        assert "hunter2" not in str(found)
+    (image / "within.txt").symlink_to("list.txt")
+    (image / "list.txt").write_text("numpy\n")
+    (image / "Dockerfile").write_text(BASE + "RUN pip install --no-cache-dir -r within.txt\n")
+    assert [rule for _, rule, _ in rules(image / "Dockerfile")] == ["pip-not-pinned"]
+
+
+def test_no_line_that_cannot_be_read_is_shown_and_no_login_of_an_address(tmp_path):
+    (tmp_path / "requirements.txt").write_text("hunter2 = swordfish\nhunter2$wordfish !\n")
+    (tmp_path / "environment.yml").write_text("dependencies:\n  - '!hunter2 swordfish'\n")
+    text = "HUNTER2 swordfish\nRUN pip install --no-cache-dir -i https://hunter2:swordfish@x.example/nightly a==1\n"
+    (tmp_path / "Dockerfile").write_text(BASE + text)
+    found = lint(tmp_path)
+    assert len(found.findings) >= 5
+    assert not [
+        one for one in found.findings for word in ("hunter2", "swordfish", "wordfish") if word in str(one).lower()
+    ]
+
+
+def test_a_list_is_found_where_copy_or_a_mount_puts_it_under_another_name(tmp_path):
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/gpu.txt").write_text("numpy\n")
+    for words in (
+        "COPY locks/gpu.txt /tmp/r.txt\nRUN pip install --no-cache-dir -r /tmp/r.txt",
+        "COPY locks/*.txt /srv/\nWORKDIR /srv\nRUN pip install --no-cache-dir -r gpu.txt",
+        "RUN --mount=type=bind,source=locks/gpu.txt,target=/r.txt pip install --no-cache-dir -r /r.txt",
+        "RUN --mount=target=/src cd /src/locks && pip install --no-cache-dir -r gpu.txt",
+    ):
+        (tmp_path / "Dockerfile").write_text(f"{BASE}{words}\n")
+        assert rules(tmp_path / "Dockerfile", root=tmp_path) == [("locks/gpu.txt", "pip-not-pinned", 1)], words
+
+
+def test_the_context_may_be_another_folder_than_the_dockerfile_s(tmp_path):
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/Dockerfile").write_text(f"{BASE}COPY . /x\nWORKDIR /x\nRUN pip install --no-cache-dir .\n")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["numpy"]\n')
+    assert [rule for _, rule, _ in rules(tmp_path / "docker/Dockerfile")] == ["unreadable"]
+    given = rules(tmp_path / "docker/Dockerfile", context=tmp_path, root=tmp_path)
+    assert given == [("pyproject.toml", "pip-not-pinned", 3)]
+
+
+def test_names_that_no_file_system_takes_do_no_harm(tmp_path):
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    long = "x" * 5000
+    lines = [
+        f"COPY {long} [*{long} /x/",
+        f"RUN pip install --no-cache-dir -r {long}.txt -r loop.txt {long}/ -e ./{long}",
+    ]
+    (tmp_path / "Dockerfile").write_text(BASE + "\n".join(lines) + "\n")
+    (tmp_path / "requirements.txt").write_text(f"-r {long}.txt\n-r loop.txt\n-c {long}\n")
+    assert {str(one.rule) for one in lint(tmp_path).findings} == {"unreadable"}

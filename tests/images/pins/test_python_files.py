@@ -39,6 +39,7 @@ also-exact==4 \\
         (7, "url-no-checksum"),
         (8, "git-not-pinned"),
         (12, "nightly"),
+        (9, "unreadable"),  # ./local is not there
     ]
 
 
@@ -64,6 +65,26 @@ def test_files_that_a_file_names_are_read_with_it(tmp_path: Path) -> None:
         ("base.txt", 1, "pip-not-pinned"),
     ]
     assert found(tmp_path, "constraints.txt", "numpy==2.0\nscipy<2\n") == [], "it installs nothing"
+
+
+def test_projects_and_lists_that_a_list_names_are_read_with_it(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    project = '[project]\nname = "x"\ndependencies = ["scipy"]\n[project.optional-dependencies]\ngpu = ["cupy"]\n'
+    (tmp_path / "sub/pyproject.toml").write_text(project)
+    (tmp_path / "base.txt").write_text("numpy\n")
+    expected = [
+        ("base.txt", 1, "pip-not-pinned"),
+        ("pyproject.toml", 3, "pip-not-pinned"),
+        ("pyproject.toml", 5, "pip-not-pinned"),
+    ]
+    (tmp_path / "requirements.txt").write_text("-r base.txt\n-e ./sub[gpu]\n")
+    text = "dependencies:\n  - pip:\n    - -r base.txt\n    - ./sub[gpu]\n"
+    (tmp_path / "environment.yml").write_text(text)
+    for name in ("requirements.txt", "environment.yml"):
+        told = [(Path(one.file).name, one.line, str(one.rule)) for one in lint_python_file(tmp_path / name)]
+        assert sorted(told) == expected, name
+    (tmp_path / "requirements.txt").write_text("--require-hashes\n-e ./absent\n")
+    assert lint_python_file(tmp_path / "requirements.txt") == []
 
 
 def test_a_file_that_is_named_and_given_too_is_told_once(tmp_path: Path) -> None:
@@ -282,13 +303,16 @@ dependencies:
 def test_what_cannot_be_read_is_one_finding_and_no_error(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     (one,) = lint_python_file(tmp_path / name)
-    assert (str(one.rule), one.weight) == ("unreadable", 1)
+    assert (str(one.rule), one.weight) == ("unreadable", 3)
 
 
 def test_no_file_is_opened_because_a_list_names_it_unless_it_is_a_list(tmp_path: Path) -> None:
     (tmp_path / "secret.key").write_text("loose\n")
     text = f"-r secret.key\n-r {tmp_path}/requirements.txt\n-r missing.txt\n"
-    assert found(tmp_path, "requirements.txt", text) == []
+    assert found(tmp_path, "requirements.txt", text) == [(1, "unreadable"), (2, "unreadable"), (3, "unreadable")]
+    assert {one.weight for one in lint_python_file(tmp_path / "requirements.txt")} == {3}
+    (tmp_path / "requirements.txt").write_text("--require-hashes\n-r missing.txt\n")
+    assert [one.weight for one in lint_python_file(tmp_path / "requirements.txt")] == [0]
 
 
 def test_files_are_known_by_their_names() -> None:

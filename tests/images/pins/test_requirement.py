@@ -100,7 +100,7 @@ def test_options_and_their_values_are_no_requirements() -> None:
 def test_one_finding_of_a_rule_names_all_that_it_is_about() -> None:
     (found,) = requirement_findings(["pip", "wheel", "setuptools>=70"], file="Dockerfile", line=7)
     assert all(word in found.text for word in ("pip", "wheel", "setuptools>=70"))
-    assert (found.file, found.line, found.weight) == ("Dockerfile", 7, 1)
+    assert (found.file, found.line, found.weight) == ("Dockerfile", 7, 3)
     assert "pip==" in found.repair
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from bench.images.pins.shell import commands
+from bench.images.pins.shell import OUTPUT, commands
 from bench.images.pins.source import Source
 
 
@@ -64,7 +64,25 @@ def test_scripts_within_scripts_are_read():
 def test_wrappers_are_taken_off():
     for wrapped in ("sudo -u root -E a b", "env -i X=1 a b", "timeout -k 5 30 a b", "nice -n 5 a b", "X=1 exec a b"):
         assert words(wrapped) == [["a", "b"]], wrapped
-    assert words("echo x | xargs -n 1 a b") == [["echo", "x"], ["a", "b"]]
+    assert words("echo x | xargs -n 1 a b") == [["echo", "x"], ["a", "b", OUTPUT]]
+    assert words("echo x | xargs -I{} a {} b") == [["echo", "x"], ["a", "{}", "b"]]
+    for text in (
+        "conda run -n x --no-capture-output a b",
+        "micromamba run -n x a b",
+        "conda run -n x bash -lc 'a b'",
+        "su app -c 'a b'",
+        "su - app -s /bin/sh -c 'a b'",
+        "su -c 'a b' app",
+        "runuser -u app -- a b",
+        "runuser -l app -c 'a b'",
+        "gosu app a b",
+        "su-exec app:app a b",
+        "chroot /mnt a b",
+        "setpriv --reuid 1 --clear-groups a b",
+        "busybox a b",
+    ):
+        assert words(text) == [["a", "b"]], text
+    assert words("conda install a") == [["conda", "install", "a"]]
 
 
 def test_a_substitution_knows_who_asked():
