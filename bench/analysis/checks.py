@@ -7,6 +7,7 @@ the likely cause, and `next` what to do. Adding a check is one function and its 
 from __future__ import annotations
 
 from bench.analysis import (
+    arm_health,
     conduct,
     configuration,
     containers,
@@ -27,7 +28,7 @@ _WEIGHT = (Severity.VOID, Severity.WARN, Severity.INFO)
 
 def check(numbers: Numbers, comparisons: tuple[Comparison, ...]) -> tuple[Finding, ...]:
     """Every finding of the analysis, the heaviest first."""
-    rooms = (configuration, conduct, containers, traffic, instrument, energy_checks, processes, server_side)
+    rooms = (configuration, conduct, containers, traffic, instrument, energy_checks, arm_health, processes, server_side)
     findings = [finding for room in rooms for of_run in room.CHECKS for finding in of_run(numbers)]
     findings += [finding for of_results in doubts.CHECKS for finding in of_results(numbers, comparisons)]
     return tuple(sorted(findings, key=lambda finding: _WEIGHT.index(finding.severity)))

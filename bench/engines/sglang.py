@@ -58,7 +58,8 @@ class Sglang:
         pattern(
             Mark.WEIGHTS_LOADED,
             r"Load weight end\. (?:elapsed=(?P<weights_load_s>[\d.]+) s, )?type=(?P<architecture>\w+)"
-            r"(?:, dtype=torch\.(?P<precision>\w+))?",
+            # "GB" of 2**30 bytes, on this rank's card. A draft model has a line of its own, after it.
+            r"(?:, dtype=torch\.(?P<precision>\w+))?(?:.*\bmem usage=(?P<weights_gib>[\d.]+) GB)?",
         ),
         pattern(
             Mark.KV_READY,
