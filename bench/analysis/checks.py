@@ -7,6 +7,7 @@ the likely cause, and `next` what to do. Adding a check is one function and its 
 from __future__ import annotations
 
 from bench.analysis import (
+    arm_health,
     cards,
     conduct,
     configuration,
@@ -30,16 +31,8 @@ _WEIGHT = (Severity.VOID, Severity.WARN, Severity.INFO)
 def check(numbers: Numbers, comparisons: tuple[Comparison, ...]) -> tuple[Finding, ...]:
     """Every finding of the analysis, the heaviest first."""
     rooms = (
-        configuration,
-        conduct,
-        containers,
-        traffic,
-        instrument,
-        energy_checks,
-        gpu_errors,
-        cards,
-        processes,
-        server_side,
+        *(configuration, conduct, containers, traffic, instrument),
+        *(energy_checks, gpu_errors, cards, arm_health, processes, server_side),
     )
     findings = [finding for room in rooms for of_run in room.CHECKS for finding in of_run(numbers)]
     findings += [finding for of_results in doubts.CHECKS for finding in of_results(numbers, comparisons)]

@@ -1,27 +1,27 @@
 """What the servers' own counters say of each stage, beside what the client saw: a check, never the result.
 
-Counters are differenced between the last sample before the window and the last one in it, so they cover the window up
-to the distance of two samples. A client sees more than its server does: the way there and back, every proxy between
-them, and the wait to be read. A server whose mean lies above the client's counts otherwise than it says.
+A client sees more than its server does: the way there and back, every proxy between them, and the wait to be read. A
+server whose mean or quantile lies above the client's counts otherwise than it says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
 import pandas as pd
 
+from bench.analysis.counters import Bracket, CountedWindow, Series, engine_series, grown, over, quantile_bracket
+from bench.analysis.effective import text_of
 from bench.analysis.numbers import Numbers
-from bench.analysis.rows import StageRows
+from bench.analysis.rows import PERCENTILE_ROWS, StageRows, percentile
+from bench.engines import ENGINES
 from bench.record import Finding
-from bench.store.reader import LaunchData
 from bench.vocabulary import Severity
 
-_ABOVE = 1.05  # times the client's mean: by more the two do not mean the same thing
+_ABOVE = 1.05  # times the client's number: by more the two do not mean the same thing
 _LEAST_REQUESTS = 20  # fewer leave the edges of the window too much weight
-_MOST_EDGE_SHARE = 0.25  # of the window may lie between its ends and the samples next to them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,10 @@ class ServerSide:
     stage: str
     client_ttft_s: float | None  # mean over the good requests that started in the windows
     server_ttft_s: float | None  # mean over the first tokens that the server counted in the windows
+    client_p50_s: float | None  # of the TTFT, over the same requests
+    client_p90_s: float | None
+    server_p50: Bracket | None  # of the TTFT, from the growth of the server's histogram
+    server_p90: Bracket | None
     running: float | None  # mean of the samples
     waiting: float | None
     kv_peak_ratio: float | None  # largest sample
@@ -41,38 +45,57 @@ class ServerSide:
 
 def server_sides(numbers: Numbers) -> tuple[ServerSide, ...]:
     """Every arm at every stage at which a server said anything."""
-    found = (_of(numbers, arm, stage.id, passes) for arm, stage, passes in numbers.each_stage())
+    series = {one.launch.index: engine_series(one) for one in numbers.kept}
+    found = (_of(numbers, series, arm, stage.id, passes) for arm, stage, passes in numbers.each_stage())
     return tuple(one for one in found if one is not None)
 
 
 def server_above_client(numbers: Numbers) -> Iterator[Finding]:
     """A server that counts slower first tokens than its client got them."""
     for one in server_sides(numbers):
-        if one.server_ttft_s is None or not one.client_ttft_s or one.server_ttft_s <= _ABOVE * one.client_ttft_s:
+        if _mean_is_above(one):
+            seen = f"a mean TTFT of {_ms(one.server_ttft_s)}, the client saw {_ms(one.client_ttft_s)}"
+            yield _slower(one, "server-slower-than-client", seen)
             continue
-        yield Finding(
-            id="server-slower-than-client",
-            severity=Severity.WARN,
-            at={"stage": one.stage},
-            arm=one.arm,
-            text=f"The server counted a mean TTFT of {one.server_ttft_s * 1e3:.3g} ms, the client saw "
-            f"{one.client_ttft_s * 1e3:.3g} ms: one of them counts other requests, or from another moment.",
-            next="Look whether others used the server, and what its metric means in this version.",
-        )
+        pairs = ((50, one.client_p50_s, one.server_p50), (90, one.client_p90_s, one.server_p90))
+        for p, client_s, server in pairs:
+            if client_s is not None and server is not None and server.low_s > _ABOVE * client_s:
+                seen = f"a TTFT p{p} of more than {_ms(server.low_s)}, the client saw {_ms(client_s)}"
+                yield _slower(one, "server-quantile-above-client", seen)
+                break
 
 
-def _of(numbers: Numbers, arm: str, stage: str, passes: list[StageRows]) -> ServerSide | None:
+def _mean_is_above(one: ServerSide) -> bool:
+    return bool(one.client_ttft_s) and (one.server_ttft_s or 0.0) > _ABOVE * (one.client_ttft_s or 0.0)
+
+
+def _slower(one: ServerSide, name: str, seen: str) -> Finding:
+    return Finding(
+        id=name,
+        severity=Severity.WARN,
+        at={"stage": one.stage},
+        arm=one.arm,
+        text=f"The server counted {seen}: one of them counts other requests, or from another moment.",
+        next="Look whether others used the server, and what its metric means in this version.",
+    )
+
+
+def _ms(seconds: float | None) -> str:
+    return f"{(seconds or 0.0) * 1e3:.3g} ms"
+
+
+def _of(
+    numbers: Numbers, series: dict[int, Series], arm: str, stage: str, passes: list[StageRows]
+) -> ServerSide | None:
     windows = [
-        (one, rows)
+        CountedWindow(series[one.launch.index], rows)
         for one in numbers.of_arm(arm)
         for rows in numbers.passes.get(one.launch.index, ())
-        if rows.window.stage == stage and _has_engine_rows(one)
+        if rows.window.stage == stage and series[one.launch.index]
     ]
     if not windows:
         return None
-    grown = {name: _grown(windows, name) for name in _COUNTERS}
-    queries, hits = grown["prefix_cache_queries_total"], grown["prefix_cache_hits_total"]
-    count, total_s = grown["ttft_s_count"], grown["ttft_s_sum"]
+    count, total_s = grown(windows, "ttft_s_count"), grown(windows, "ttft_s_sum")
     enough = count is not None and count >= _LEAST_REQUESTS
     client = pd.concat([rows.latencies_s["ttft"] for rows in passes]).dropna()
     return ServerSide(
@@ -80,53 +103,37 @@ def _of(numbers: Numbers, arm: str, stage: str, passes: list[StageRows]) -> Serv
         stage=stage,
         client_ttft_s=float(client.mean()) if len(client) else None,
         server_ttft_s=total_s / count if enough and count and total_s is not None else None,
-        running=_over(windows, "requests_running", fmean),
-        waiting=_over(windows, "requests_waiting", fmean),
-        kv_peak_ratio=_over(windows, "kv_cache_usage_ratio", max),
-        preemptions=grown["preemptions_total"],
-        prefix_hit_ratio=hits / queries if hits is not None and queries else None,
+        client_p50_s=percentile(client, 50),
+        client_p90_s=percentile(client, 90),
+        server_p50=quantile_bracket(windows, "ttft_s", 50, least=max(_LEAST_REQUESTS, PERCENTILE_ROWS[50])),
+        server_p90=quantile_bracket(windows, "ttft_s", 90, least=max(_LEAST_REQUESTS, PERCENTILE_ROWS[90])),
+        running=over(windows, "requests_running", fmean),
+        waiting=over(windows, "requests_waiting", fmean),
+        kv_peak_ratio=over(windows, "kv_cache_usage_ratio", max),
+        preemptions=grown(windows, "preemptions_total"),
+        prefix_hit_ratio=_prefix_hit_ratio(numbers, arm, windows),
     )
 
 
+def _prefix_hit_ratio(numbers: Numbers, arm: str, windows: list[CountedWindow]) -> float | None:
+    """Hits over the tokens looked up, as the engine inside counts these; None where it does not.
+
+    More hits than look-ups is no ratio: SGLang counts the hits of a request again that it put back and began anew.
+    """
+    hits, queries = grown(windows, "prefix_cache_hits_total"), grown(windows, "prefix_cache_queries_total")
+    if queries is None:
+        parts = [grown(windows, name) for name in _lookups(numbers, arm)]
+        known = [part for part in parts if part is not None]
+        queries = sum(known) if known and len(known) == len(parts) else None
+    return hits / queries if hits is not None and queries and hits <= queries else None
+
+
+def _lookups(numbers: Numbers, arm: str) -> tuple[str, ...]:
+    """The counters that make up the look-ups of the arm's engine; none where its launches have several engines."""
+    engine = next(one.engine for one in numbers.scenario.arms if one.name == arm)
+    inside = {text_of("engine_inside")(one.launch.effective_config) or engine for one in numbers.of_arm(arm)}
+    name = inside.pop() if len(inside) == 1 else ""
+    return ENGINES[name].prefix_lookups if name in ENGINES else ()
+
+
 CHECKS = (server_above_client,)
-_COUNTERS = (
-    *("ttft_s_sum", "ttft_s_count", "preemptions_total"),
-    *("prefix_cache_queries_total", "prefix_cache_hits_total"),
-)
-Windows = list[tuple[LaunchData, StageRows]]
-
-
-def _has_engine_rows(one: LaunchData) -> bool:
-    return one.telemetry is not None and bool((one.telemetry["source"] == "engine").any())
-
-
-def _series(one: LaunchData, metric: str) -> pd.DataFrame:
-    assert one.telemetry is not None  # asked only of launches with rows of the engine
-    rows = one.telemetry
-    return rows[(rows["source"] == "engine") & (rows["metric"] == metric)].sort_values("t_s")
-
-
-def _grown(windows: Windows, metric: str) -> float | None:
-    """Growth of a counter, summed over the windows; None where a window has no samples, or the counter fell."""
-    total = 0.0
-    for one, rows in windows:
-        series = _series(one, metric)
-        start_s, end_s = rows.window.window_start_s, rows.window.window_end_s
-        before, until = series[series["t_s"] <= start_s], series[series["t_s"] <= end_s]
-        if before.empty or len(until) == len(before):
-            return None
-        edges_s = (start_s - before["t_s"].iloc[-1]) + (end_s - until["t_s"].iloc[-1])
-        growth = float(until["value"].iloc[-1] - before["value"].iloc[-1])
-        if growth < 0 or edges_s > _MOST_EDGE_SHARE * rows.length_s:
-            return None
-        total += growth
-    return total
-
-
-def _over(windows: Windows, metric: str, reduce: Callable[[list[float]], float]) -> float | None:
-    values: list[float] = []
-    for one, rows in windows:
-        series = _series(one, metric)
-        inside = series[series["t_s"].between(rows.window.window_start_s, rows.window.window_end_s)]
-        values += inside["value"].tolist()
-    return reduce(values) if values else None

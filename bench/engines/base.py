@@ -80,6 +80,7 @@ class Engine(Protocol):
     log_patterns: tuple[LogPattern, ...]
     failure_patterns: tuple[FailurePattern, ...]
     metric_names: Mapping[str, str]  # name in the engine's exposition -> our name in telemetry.parquet
+    prefix_lookups: tuple[str, ...]  # our counters whose sum is the tokens looked up in the prefix cache
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """The engine's start command for this arm at this place."""

@@ -79,6 +79,9 @@ class LlamaCpp:
         "llamacpp:tokens_predicted_total": "output_tokens_total",
         "llamacpp:prompt_tokens_cached_total": "prefix_cache_hits_total",
     }
+    # Their help says "prompt tokens processed, excluding cached tokens" and "prompt tokens reused from the cache"
+    # (to_metrics() in tools/server/server-task.cpp): together they are the prompts.
+    prefix_lookups: tuple[str, ...] = ("prompt_tokens_total", "prefix_cache_hits_total")
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win. In a container the image's entrypoint serves."""

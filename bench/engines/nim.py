@@ -37,6 +37,7 @@ class Nim:
     log_patterns: tuple[LogPattern, ...] = LOG_LINES
     failure_patterns: tuple[FailurePattern, ...] = FAILURES
     metric_names: Mapping[str, str] = METRIC_NAMES
+    prefix_lookups: tuple[str, ...] = ("prefix_cache_queries_total",)  # unless it says which other engine is inside
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """The image's own start, or the arm's `command` with arguments behind it. The arm's own env wins.

@@ -58,7 +58,8 @@ class Sglang:
         pattern(
             Mark.WEIGHTS_LOADED,
             r"Load weight end\. (?:elapsed=(?P<weights_load_s>[\d.]+) s, )?type=(?P<architecture>\w+)"
-            r"(?:, dtype=torch\.(?P<precision>\w+))?",
+            # "GB" of 2**30 bytes, on this rank's card. A draft model has a line of its own, after it.
+            r"(?:, dtype=torch\.(?P<precision>\w+))?(?:.*\bmem usage=(?P<weights_gib>[\d.]+) GB)?",
         ),
         pattern(
             Mark.KV_READY,
@@ -119,6 +120,10 @@ class Sglang:
         "sglang:e2e_request_latency_seconds_sum": "e2e_s_sum",
         "sglang:e2e_request_latency_seconds_count": "e2e_s_count",
     }
+    # It has no counter of look-ups. When a request ends, the prompt's tokens and those of them that it found cached are
+    # counted together, whatever part of the cache they were in: observe_one_finished_request() in
+    # python/sglang/srt/metrics/collector.py, at 93d04878. The latter have no series before the first hit.
+    prefix_lookups: tuple[str, ...] = ("prompt_tokens_total",)
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win; what they say is not said before them.

@@ -30,6 +30,7 @@ class Vllm:
     log_patterns: tuple[LogPattern, ...] = LOG_LINES
     failure_patterns: tuple[FailurePattern, ...] = FAILURES
     metric_names: Mapping[str, str] = METRIC_NAMES
+    prefix_lookups: tuple[str, ...] = ("prefix_cache_queries_total",)  # its own, in tokens as its help says
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win; what they say is not said before them."""

@@ -27,6 +27,8 @@ class GpuFacts:
     mig: bool | None = None  # cut into instances
     compute_capability: str | None = None  # "9.0": which GPU code it runs
     pci_bus_id: str | None = None  # as sysfs writes it, "0000:0f:00.0"
+    memory_bus_width_bits: int | None = None
+    max_memory_clock_hz: float | None = None  # of the board, whatever it is held to now; two transfers a cycle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ def _gpu(nvml: Any, index: int) -> GpuFacts:
     compute_mode = _asked(nvml, nvml.nvmlDeviceGetComputeMode, handle)
     pci = _asked(nvml, nvml.nvmlDeviceGetPciInfo, handle)
     capability = _asked(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
+    memory_clock_mhz = _asked(nvml, nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_MEM)
     return GpuFacts(
         index=index,
         name=nvml.nvmlDeviceGetName(handle),
@@ -86,6 +89,8 @@ def _gpu(nvml: Any, index: int) -> GpuFacts:
         mig=bool(mig[0]) if mig else None,
         compute_capability=".".join(map(str, capability)) if capability else None,
         pci_bus_id=sysfs_bus_id(pci.busId) if pci else None,
+        memory_bus_width_bits=_asked(nvml, nvml.nvmlDeviceGetMemoryBusWidth, handle) or None,  # 0: it does not say
+        max_memory_clock_hz=memory_clock_mhz * 1e6 if memory_clock_mhz else None,
     )
 
 

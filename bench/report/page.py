@@ -26,13 +26,14 @@ from bench.report import (
     timeline,
 )
 from bench.report import format as fmt
+from bench.report.arm_health import decoding_rows
 from bench.report.audit import audit_table
 from bench.report.charts import Chart
 from bench.report.dose import dose_section
 from bench.report.dose_charts import dose_charts, prediction_charts
 from bench.report.headline import banner, headline, notices
 from bench.report.instrument import instrument_rows
-from bench.report.server_side import server_rows
+from bench.report.server_side import server_tables
 from bench.report.subject import Subject
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -58,6 +59,7 @@ def _environment() -> jinja2.Environment:
 def context(subject: Subject) -> dict[str, Any]:
     """Everything that the template names."""
     run, summary, top = subject.run, subject.summary, headline(subject)
+    server_rows, quantile_rows = server_tables(subject)
     return {
         "run": run, "scenario": subject.scenario, "summary": summary, "arms": subject.arms,
         "colour": subject.colour, "headline": top, "notices": notices(subject),
@@ -74,7 +76,7 @@ def context(subject: Subject) -> dict[str, Any]:
         "layers_written": any(one.launch.container_layer_bytes is not None for one in subject.data.launches),
         "files": launches.files(subject.data.folder),
         "findings": subject.findings,
-        "server_rows": server_rows(subject),
+        "server_rows": server_rows, "quantile_rows": quantile_rows, "decoding_rows": decoding_rows(subject),
         "failures": launches.failures(subject), "instrument": instrument_rows(subject), "money": money(subject),
         "metric_entries": glossary.metric_entries(subject), "method_entries": glossary.method_entries(),
         "style": Markup((_TEMPLATES / "style.css").read_text()),

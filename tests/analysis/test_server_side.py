@@ -1,18 +1,25 @@
 """What the servers counted, against series whose truth is known."""
 
 import dataclasses
+import re
 
 import pandas as pd
 import pytest
 
 from bench.analysis import summarise
+from bench.analysis.counters import Bracket
 from bench.analysis.numbers import Numbers
 from bench.analysis.server_side import server_sides
+from bench.engines import get_engine
 from bench.model import Stage
+from bench.probes.server import parse_exposition
+from tests.engines.real import real
 from tests.synthetic import Fake, make_run
 
 REQUESTS_PER_S, SERVER_TTFT_S = 50.0, 0.020
 STAGES = (Stage(id="c1", concurrency=1, duration_s=8.0),)
+# Of each second's REQUESTS_PER_S first tokens: none below 10 ms, 60 % below 50, 95 % below 250.
+BUCKETS = {"ttft_s_le_0.01": 0.0, "ttft_s_le_0.05": 30.0, "ttft_s_le_0.25": 47.5}
 
 
 def with_engine(data, **changes):
@@ -96,3 +103,120 @@ def test_server_that_counts_slower_first_tokens_than_its_client_is_found(run, tt
     found = [one for one in summarise(data).findings if one.id == "server-slower-than-client"]
     assert {one.arm for one in found} == ({"a", "b"} if is_found else set())
     assert all("200 ms" in one.text for one in found)
+
+
+def test_a_quantile_lies_between_the_bounds_of_its_bucket(run):
+    found = of(with_engine(run, **BUCKETS))
+    assert found.server_p50 == Bracket(0.01, 0.05)
+    assert found.server_p90 == Bracket(0.05, 0.25)
+    assert found.client_p50_s == pytest.approx(0.030, rel=0.1)
+    assert found.client_p90_s > found.client_p50_s
+
+
+def test_a_quantile_above_the_last_bound_has_no_upper_one(run):
+    buckets = {"ttft_s_le_0.01": 0.0, "ttft_s_le_0.05": 30.0}
+    assert of(with_engine(run, **buckets)).server_p90 == Bracket(0.05, None)
+
+
+def test_a_quantile_in_the_first_bucket_begins_at_nothing(run):
+    assert of(with_engine(run, **{"ttft_s_le_0.25": 47.5})).server_p50 == Bracket(0.0, 0.25)
+
+
+def test_a_server_without_buckets_has_no_quantiles(run):
+    found = of(with_engine(run))
+    assert found.server_ttft_s is not None
+    assert (found.server_p50, found.server_p90) == (None, None)
+
+
+def test_few_requests_carry_a_median_before_they_carry_a_tail(run):
+    few = {"ttft_s_count": 1.5, "ttft_s_le_0.01": 0.0, "ttft_s_le_0.25": 1.5}  # 24 in two windows of 8 s
+    found = of(with_engine(run, **few))
+    assert found.server_p50 == Bracket(0.01, 0.25)
+    assert found.server_p90 is None
+    assert of(with_engine(run, **few | {"ttft_s_count": 0.5})).server_p50 is None
+
+
+def without(data, metric, launches):
+    """The same run, without a metric in some launches."""
+    kept = [
+        dataclasses.replace(one, telemetry=one.telemetry[one.telemetry["metric"] != metric])
+        if one.launch.index in launches
+        else one
+        for one in data.launches
+    ]
+    return dataclasses.replace(data, launches=tuple(kept))
+
+
+def test_a_bucket_that_one_window_lacks_makes_the_interval_wider_not_wrong(run):
+    data = with_engine(run, **BUCKETS)
+    first = next(one.launch.index for one in data.launches if one.launch.arm == "a")
+    assert of(without(data, "ttft_s_le_0.05", {first})).server_p50 == Bracket(0.01, 0.25)
+    assert of(without(data, "ttft_s_count", {first})).server_p50 is None
+
+
+def test_counters_that_fell_or_contradict_each_other_give_no_quantile(run):
+    assert of(with_engine(run, **BUCKETS, ttft_s_count=-1.0)).server_p50 is None
+    assert of(with_engine(run, **dict.fromkeys(BUCKETS, -1.0))).server_p50 is None
+    assert of(with_engine(run, **BUCKETS | {"ttft_s_le_0.05": 48.0})).server_p50 is None, "more below 50 than below 250"
+    assert of(with_engine(run, **BUCKETS | {"ttft_s_le_0.25": 60.0})).server_p50 is None, "more than were counted"
+
+
+def test_every_bucket_of_a_real_vllm_is_one_of_ours():
+    text = real("nv-benchmark/metrics_at_ready.txt")
+    values = parse_exposition(text, get_engine("vllm").metric_names).values
+    bounds = {float(name.removeprefix("ttft_s_le_")) for name in values if name.startswith("ttft_s_le_")}
+    said = re.findall(r'^vllm:time_to_first_token_seconds_bucket\{.*le="([\d.]+)"', text, re.M)
+    assert bounds == {float(bound) for bound in said} and len(bounds) == 22
+
+
+@pytest.mark.parametrize("p", [50, 90])
+def test_a_client_below_the_servers_interval_is_found(run, p):
+    lower_s = {50: 0.05, 90: 0.25}[p]
+    slow = {50: {"ttft_s_le_0.05": 20.0, "ttft_s_le_0.25": 50.0}, 90: {"ttft_s_le_0.05": 30.0, "ttft_s_le_0.25": 40.0}}
+    data = with_engine(run, **{"ttft_s_le_0.01": 0.0, **slow[p]})
+    found = [one for one in summarise(data).findings if one.id == "server-quantile-above-client"]
+    assert {one.arm for one in found} == {"a", "b"}
+    assert all(f"p{p} of more than {lower_s * 1e3:g} ms" in one.text for one in found)
+
+
+def test_a_client_within_or_above_the_servers_interval_is_as_it_should_be(run):
+    for upper in ("ttft_s_le_0.05", "ttft_s_le_0.01"):
+        data = with_engine(run, **{"ttft_s_le_0.005": 0.0, upper: 50.0})
+        assert not [one for one in summarise(data).findings if "server" in one.id]
+
+
+def test_a_mean_that_tells_it_already_is_not_told_twice(run):
+    data = with_engine(run, ttft_s_sum=REQUESTS_PER_S * 0.2, **{"ttft_s_le_0.1": 0.0, "ttft_s_le_0.25": 50.0})
+    assert {one.id for one in summarise(data).findings if "server" in one.id} == {"server-slower-than-client"}
+
+
+SGLANG = """\
+sglang:prompt_tokens_total{model_name="m"} 400.0
+sglang:cached_tokens_total{cache_source="device",model_name="m"} 90.0
+sglang:cached_tokens_total{cache_source="host",model_name="m"} 10.0
+"""
+LLAMACPP = "llamacpp:prompt_tokens_total 300\nllamacpp:prompt_tokens_cached_total 100\n"
+
+
+@pytest.mark.parametrize(("engine", "text"), [("sglang", SGLANG), ("llamacpp", LLAMACPP)])
+@pytest.mark.parametrize("served_by", ["itself", "nim"])
+def test_an_engine_without_a_counter_of_look_ups_has_the_ratio_of_its_prompts(engine, text, served_by):
+    config = {"engine_inside": engine} if served_by == "nim" else {}
+    fake = Fake(engine="nim" if served_by == "nim" else engine, config=config)
+    rates = dict(parse_exposition(text, get_engine(fake.engine).metric_names).values)
+    data = make_run({"a": fake}, blocks=2, burn_in=0, stages=STAGES)
+    found = of(with_engine(data, prefix_cache_queries_total=None, **{"prefix_cache_hits_total": None} | rates))
+    assert found.prefix_hit_ratio == pytest.approx(0.25)
+
+
+def test_more_hits_than_look_ups_are_no_ratio():
+    data = make_run({"a": Fake(engine="sglang")}, blocks=2, burn_in=0, stages=STAGES)
+    counted = {"prefix_cache_queries_total": None, "prompt_tokens_total": 100.0}
+    assert of(with_engine(data, prefix_cache_hits_total=101.0, **counted)).prefix_hit_ratio is None
+    assert of(with_engine(data, prefix_cache_hits_total=99.0, **counted)).prefix_hit_ratio == pytest.approx(0.99)
+
+
+def test_a_nim_whose_engine_is_not_known_has_no_ratio_of_another_ones():
+    data = make_run({"a": Fake(engine="nim")}, blocks=2, burn_in=0, stages=STAGES)
+    counted = with_engine(data, prefix_cache_queries_total=None, prompt_tokens_total=100.0)
+    assert of(counted).prefix_hit_ratio is None

@@ -95,6 +95,7 @@ FACTS = {
         "speculative": "none",
         "attention_backend": "FLASHINFER",
         "graph_capture_s": 24.85,
+        "weights_gib": 1.2,
     },
     "vllm_0.13.0_qwen3-vl-moe_h100nvl.log": {
         "engine_inside": "vllm",

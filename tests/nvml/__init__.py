@@ -22,6 +22,7 @@ PLAIN = (  # what a healthy card of the datacentre says
     "steps ecc_corrected 0:0", "steps ecc_uncorrected 0:0", "steps mig 0:0", "steps persistence 0:1",
     "steps pcie_sent_bytes_per_s 0:2000000", "steps pcie_received_bytes_per_s 0:3000000",
     "steps throttled_power_s 0:0", "steps throttled_hw_thermal_s 0:0",
+    "steps memory_bus_width_bits 0:5120", "steps max_memory_clock_hz 0:2619000000",
 )  # fmt: skip
 
 

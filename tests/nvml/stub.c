@@ -184,6 +184,8 @@ int nvmlDeviceGetPowerManagementLimit(Gpu *gpu, unsigned *out) ASK("power_limit_
 int nvmlDeviceGetApplicationsClock(Gpu *gpu, int type, unsigned *out) { (void)type; ASK("locked_sm_clock_hz", unsigned, 1e-6) }
 int nvmlDeviceGetEnforcedPowerLimit(Gpu *gpu, unsigned *out) ASK("power_limit_w", unsigned, 1e3)
 int nvmlDeviceGetClockInfo(Gpu *gpu, int type, unsigned *out) ASK(type == 1 ? "sm_clock_hz" : "memory_clock_hz", unsigned, 1e-6)
+int nvmlDeviceGetMaxClockInfo(Gpu *gpu, int type, unsigned *out) ASK(type == 1 ? "max_sm_clock_hz" : "max_memory_clock_hz", unsigned, 1e-6)
+int nvmlDeviceGetMemoryBusWidth(Gpu *gpu, unsigned *out) ASK("memory_bus_width_bits", unsigned, 1)
 int nvmlDeviceGetTemperature(Gpu *gpu, int sensor, unsigned *out) { (void)sensor; ASK("temperature_c", unsigned, 1) }
 int nvmlDeviceGetCurrentClocksEventReasons(Gpu *gpu, unsigned long long *out) ASK("clocks_event_bits", unsigned long long, 1)
 int nvmlDeviceGetTotalEccErrors(Gpu *gpu, int kind, int counter, unsigned long long *out) { (void)counter; ASK(kind ? "ecc_uncorrected" : "ecc_corrected", unsigned long long, 1) }

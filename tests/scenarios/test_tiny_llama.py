@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
+from bench.engines import get_engine
 from bench.events import silent
+from bench.probes.server import parse_exposition
 from bench.runtimes.models import read_recipe, resolve_model
 from bench.runtimes.ready import wait_ready
 from tests.runtimes.arms import DEMO, TINY, an_arm, llama_spec, started
@@ -83,6 +85,20 @@ def test_every_token_of_an_answer_is_a_chunk_of_text(server, tokenizer):
 def test_the_context_is_what_the_recipe_says(server):
     meta = json.load(urllib.request.urlopen(f"{server.url}/v1/models"))["data"][0]["meta"]
     assert (meta["n_ctx_train"], meta["n_vocab"], meta["ftype"]) == (2048, 4096, "F16")
+
+
+def test_look_ups_and_hits_of_the_prefix_cache_are_those_of_the_answers(tmp_path):
+    arm = an_arm(args=("--cache-prompt",))
+    spec, engine = llama_spec(arm, tmp_path, model=replace(TINY, precision="f16")), get_engine("llamacpp")
+    with started(spec, tmp_path, arm) as running:
+        wait_ready(running, spec, silent)
+        body = {"prompt": "Ban gon " * 40, "max_tokens": 2, "temperature": 0, "ignore_eos": True}
+        usages = [post(f"{running.url}/v1/completions", body)["usage"] for _ in range(3)]
+        text = urllib.request.urlopen(f"{running.url}/metrics").read().decode()
+    values = parse_exposition(text, engine.metric_names).values
+    assert sum(values[name] for name in engine.prefix_lookups) == sum(one["prompt_tokens"] for one in usages)
+    cached = sum(one["prompt_tokens_details"]["cached_tokens"] for one in usages)
+    assert values["prefix_cache_hits_total"] == cached > usages[0]["prompt_tokens"]
 
 
 def test_the_safetensors_file_holds_the_weights_it_names():
