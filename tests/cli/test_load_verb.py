@@ -91,6 +91,7 @@ def test_bad_options_are_told_before_anything_is_sent(url, options, text):
     assert text in str(error) + result.output
 
 
+@pytest.mark.slow
 def test_calibrate_prints_a_row_per_level():
     done = nimbench("calibrate", "--concurrency", 1, "--concurrency", 2, "--output-tokens", 8, "--json")
     assert done.returncode == 0, done.stderr

@@ -143,6 +143,7 @@ def resumed(place, interrupted):
     return folder, load_run(folder), done
 
 
+@pytest.mark.slow
 def test_killed_run_leaves_no_server_and_says_what_is_missing(killed):
     _, data = killed
     assert data.run.status is RunStatus.STARTED
@@ -154,6 +155,7 @@ def test_killed_run_leaves_no_server_and_says_what_is_missing(killed):
     assert {"cpu_model", "memory_bytes", "kernel"} <= set(data.run.host)
 
 
+@pytest.mark.slow
 def test_report_of_a_killed_run_names_what_is_missing(killed):
     done = subprocess.run(
         [sys.executable, "-m", "bench", "report", str(killed[0])], capture_output=True, text=True, check=False
@@ -163,6 +165,7 @@ def test_report_of_a_killed_run_names_what_is_missing(killed):
     assert (killed[0] / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_run_stops_everything_and_keeps_its_folder(interrupted):
     _, data, (code, out, errors) = interrupted
     assert (code, out) == (130, "")
@@ -174,6 +177,7 @@ def test_interrupted_run_stops_everything_and_keeps_its_folder(interrupted):
     assert one.folder.name.startswith("001.2-")
 
 
+@pytest.mark.slow
 def test_resumed_run_repeats_the_launch_under_way_and_comes_to_its_end(resumed):
     folder, data, done = resumed
     assert done.returncode == 0, done.stderr
@@ -188,6 +192,7 @@ def test_resumed_run_repeats_the_launch_under_way_and_comes_to_its_end(resumed):
     assert all(json.loads(line)["kind"] for line in done.stderr.splitlines())
 
 
+@pytest.mark.slow
 def test_launch_of_a_real_engine_holds_its_marks_configuration_and_samples(resumed):
     one = next(one for one in resumed[1].launches if one.launch.status is LaunchStatus.DONE)
     marks = one.launch.marks
@@ -207,12 +212,14 @@ def refused(*words):
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 def test_complete_run_is_not_resumed(place, resumed):
     code, text = refused(place, "--resume", resumed[0])
     assert code == 2
     assert "this run is complete" in text
 
 
+@pytest.mark.slow
 def test_run_that_is_still_being_measured_is_not_resumed(place, killed):
     handle = os.open(killed[0], os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as a process that measures does
@@ -221,6 +228,7 @@ def test_run_that_is_still_being_measured_is_not_resumed(place, killed):
     assert (code, "still being measured" in text) == (2, True)
 
 
+@pytest.mark.slow
 def test_resumed_run_must_be_the_same_question(place, killed, tmp_path):
     folder = tmp_path / "copy" / "20260101T000000Z-aaaaaa"
     (folder / "launches").mkdir(parents=True)
@@ -233,6 +241,7 @@ def test_resumed_run_must_be_the_same_question(place, killed, tmp_path):
     assert json.loads((folder / "run.json").read_text())["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_resumed_run_keeps_its_settings(place, killed):
     code, text = refused(place, "--resume", killed[0], "--mode", "quick")
     assert (code, "keeps its own mode" in text) == (2, True)
