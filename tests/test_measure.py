@@ -119,6 +119,7 @@ def test_interrupt_during_a_report_ends_the_run(tmp_path, url):
     assert (data.run.status, data.missing, data.run.findings) == (RunStatus.INTERRUPTED, (), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sleeps_s", "status", "attempts"), [([9.0, 0.0], "complete", 2), ([9.0, 9.0], "void", 2)])
 def test_launch_in_which_the_host_slept_is_void_and_tried_once_more(
     tmp_path, url, monkeypatch, sleeps_s, status, attempts
@@ -178,6 +179,7 @@ sys.exit(7)
 """
 
 
+@pytest.mark.slow
 def test_arm_that_dies_under_load_is_told_with_its_last_words(tmp_path, free_port):
     order = tmp_path / "die"
     command = (sys.executable, "-c", DIES_UNDER_LOAD, str(free_port), str(order))

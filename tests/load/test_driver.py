@@ -142,6 +142,7 @@ def test_faults_are_rows_and_good_requests_go_on(reference):
     assert [finding["id"] for finding in result.client["findings"]] == ["client-no-usage"]
 
 
+@pytest.mark.slow
 def test_refused_and_stalled_requests_are_rows_of_their_kind(reference):
     url = reference("--fault-every", "2", "--status", "429")  # the first request, which shows the overhead, passes
     with reference_server("--first-ms", "5", "--gap-ms", "2", "--stall-after", "2", "--fault-every", "2") as stalling:
@@ -213,6 +214,7 @@ def test_a_load_process_that_dies_is_told(reference):
         run(reference(), load(Stage(id="c", concurrency=2, duration_s=60.0)), kill_first)
 
 
+@pytest.mark.slow
 def test_a_load_process_that_is_stuck_is_ended_and_told(reference, monkeypatch):
     def stop_first(event):
         if "client_pids" in event.data:
@@ -242,6 +244,7 @@ def serve_sulkily(connection, pause_s):
                 connection.sendall(STREAM_HEAD + chunks + answer.end())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pause_s", "failures"), [(0.0, 0), (1.2, 2)])
 def test_only_a_close_that_crossed_the_request_is_tried_again(pause_s, failures):
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -142,6 +142,7 @@ def host_samples(table):
     return int(((frame["source"] == "host") & (frame["metric"] == "cpu_ratio")).sum())
 
 
+@pytest.mark.slow
 def test_exposition_that_never_ends_stops_no_other_source(tmp_path):
     with serving(Hanging) as url:
         telemetry = Telemetry(spec(tmp_path, metrics_url=url))
@@ -154,6 +155,7 @@ def test_exposition_that_never_ends_stops_no_other_source(tmp_path):
     assert "host" not in report.failed
 
 
+@pytest.mark.slow
 def test_five_megabytes_of_metrics_are_read_and_lose_nothing_else(tmp_path):
     assert len(Long.body) > 5_000_000
     Long.count = 0

@@ -30,6 +30,7 @@ def test_a_step_gives_its_whole_output_redacted_and_its_code(client, tiny_image,
     assert not client.containers.list(all=True, filters={"label": f"{RUN}={run_id}"})
 
 
+@pytest.mark.slow
 def test_a_step_that_hangs_is_ended_and_its_last_words_are_told(client, tiny_image, run_id):
     with pytest.raises(ArmError) as caught:
         run_once(container_spec(tiny_image, run_id, "echo waiting; sleep 60"), arm="tiny", timeout_s=3)
