@@ -10,6 +10,8 @@ from bench.probes.gpustate import GpuState, read_states
 
 BAND_C = 3.0  # above the temperature of the first launch; the band of published protocols
 IDLE_RATIO = 0.05  # NVML's share of time with any kernel: an idle card shows 0, a desktop a few per cent
+MORE_MEMORY_BYTES = 2**29  # than at the first launch: half a GiB, a context's size, held by whoever is not listed
+MORE_POWER = 1.5  # times that of the first launch: a card kept at its high clocks takes twice its idle power or more
 MOST_WAIT_S = 300.0
 POLL_S, TELL_S = 1.0, 10.0
 _SLOWED = {0x8: "hardware slowdown", 0x20: "heat (software)", 0x40: "heat (hardware)", 0x80: "power brake"}
@@ -60,25 +62,41 @@ class GpuGate:
         return reason
 
     def _reasons(self, state: GpuState) -> Iterator[str]:
-        if state.processes:
-            listed = ", ".join(f"{pid}{_held(size)}" for pid, size in state.processes[:4])
-            yield f"is used by process {listed}"
-        if state.utilisation_ratio is not None and state.utilisation_ratio > IDLE_RATIO:
-            yield f"is at work ({state.utilisation_ratio:.0%} of the time)"
-        slowed = [cause for bit, cause in _SLOWED.items() if (state.clocks_event_bits or 0) & bit]
-        if slowed:
-            yield f"is held back: {', '.join(slowed)}"
+        yield from _busy(state)
         first = self._first.get(state.uuid)
-        if first is None:
-            return
-        if None not in (first.temperature_c, state.temperature_c):
-            now_c, then_c = state.temperature_c or 0.0, first.temperature_c or 0.0
-            if now_c > then_c + BAND_C:
-                yield f"has {now_c:.0f} °C, at the first launch it had {then_c:.0f} °C"
-        for name, (words, shown) in _SETTINGS.items():
-            then, now = getattr(first, name), getattr(state, name)
-            if then is not None and now is not None and then != now:
-                yield f"was set otherwise: {words} {shown.format(now)}, at the first launch {shown.format(then)}"
+        if first is not None:
+            yield from _unlike(first, state)
+
+
+def _busy(state: GpuState) -> Iterator[str]:
+    if state.processes:
+        listed = ", ".join(f"{pid}{_held(size)}" for pid, size in state.processes[:4])
+        yield f"is used by process {listed}"
+    if state.utilisation_ratio is not None and state.utilisation_ratio > IDLE_RATIO:
+        yield f"is at work ({state.utilisation_ratio:.0%} of the time)"
+    slowed = [cause for bit, cause in _SLOWED.items() if (state.clocks_event_bits or 0) & bit]
+    if slowed:
+        yield f"is held back: {', '.join(slowed)}"
+
+
+def _unlike(first: GpuState, now: GpuState) -> Iterator[str]:
+    """How the card differs from what it was at its first launch; what either did not say differs in nothing."""
+    warmer_c = _more(first.temperature_c, now.temperature_c)
+    if warmer_c > BAND_C:
+        yield f"has {now.temperature_c:.0f} °C, at the first launch it had {first.temperature_c:.0f} °C"
+    more = _more(first.memory_used_bytes, now.memory_used_bytes)
+    if more > MORE_MEMORY_BYTES:
+        yield f"has {more / 2**30:.1f} GiB more in use than at the first launch"
+    if _more(first.power_w, now.power_w) > (MORE_POWER - 1) * (first.power_w or 0.0):
+        yield f"takes {now.power_w:.0f} W, at the first launch it took {first.power_w:.0f} W"
+    for name, (words, shown) in _SETTINGS.items():
+        was, is_now = getattr(first, name), getattr(now, name)
+        if was is not None and is_now is not None and was != is_now:
+            yield f"was set otherwise: {words} {shown.format(is_now)}, at the first launch {shown.format(was)}"
+
+
+def _more(first: float | None, now: float | None) -> float:
+    return 0.0 if first is None or now is None else now - first
 
 
 def _held(size: int | None) -> str:

@@ -56,7 +56,7 @@ SLOW = (  # once a second
         ("memory_clock_hz",), lambda n, h: _one("memory_clock_hz", n.nvmlDeviceGetClockInfo(h, n.NVML_CLOCK_MEM) * MEGA)
     ),
     Asked(("temperature_c",), lambda n, h: _one("temperature_c", _temperature_c(n, h))),
-    Asked(("memory_total_bytes", "memory_used_bytes", "memory_reserved_bytes"), lambda n, h: _memory(n, h)),
+    Asked(("memory_total_bytes", "memory_used_bytes", "memory_reserved_bytes"), lambda n, h: memory_bytes(n, h)),
     Asked(("ecc_corrected",), lambda n, h: _one("ecc_corrected", _ecc(n, h, n.NVML_MEMORY_ERROR_TYPE_CORRECTED))),
     Asked(("ecc_uncorrected",), lambda n, h: _one("ecc_uncorrected", _ecc(n, h, n.NVML_MEMORY_ERROR_TYPE_UNCORRECTED))),
 )
@@ -112,7 +112,7 @@ def _utilisation(nvml: Any, handle: Any) -> Values:
     yield "memory_utilisation_ratio", rates.memory * PER_CENT
 
 
-def _memory(nvml: Any, handle: Any) -> Values:
+def memory_bytes(nvml: Any, handle: Any) -> Values:
     """Version 1 counts what the driver keeps for itself as used, version 2 apart."""
     try:
         found = nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)

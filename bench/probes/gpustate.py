@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.probes.gpu_fields import clocks_event_bits
+from bench.probes.gpu_fields import clocks_event_bits, memory_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,8 @@ class GpuState:
     uuid: str
     processes: tuple[tuple[int, int | None], ...] | None = None  # of compute: pid, bytes
     utilisation_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    power_w: float | None = None  # as the driver averages it
     temperature_c: float | None = None
     clocks_event_bits: int | None = None
     power_limit_w: float | None = None
@@ -38,6 +40,8 @@ def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
     found = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     rates = _asked(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
     warm = _asked(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    memory = _asked(nvml, lambda: dict(memory_bytes(nvml, handle)))
+    power_mw = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
     reasons = _asked(nvml, lambda: clocks_event_bits(nvml, handle))
     limit_mw = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerManagementLimit(handle))
     locked_mhz = _asked(nvml, lambda: nvml.nvmlDeviceGetApplicationsClock(handle, nvml.NVML_CLOCK_SM))
@@ -46,6 +50,8 @@ def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
         uuid=uuid,
         processes=None if found is None else tuple((one.pid, one.usedGpuMemory) for one in found),
         utilisation_ratio=None if rates is None else rates.gpu / 100,
+        memory_used_bytes=None if memory is None else int(memory["memory_used_bytes"]),
+        power_w=None if power_mw is None else power_mw / 1e3,
         temperature_c=None if warm is None else float(warm),
         clocks_event_bits=None if reasons is None else int(reasons),
         power_limit_w=None if limit_mw is None else limit_mw / 1e3,

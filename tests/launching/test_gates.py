@@ -67,6 +67,16 @@ def test_a_launch_begins_no_warmer_than_the_first_one():
     assert waited(changed(temperature_c=30.0), gate=gate)[0] is None
 
 
+def test_memory_that_nobody_admits_to_and_power_without_work_are_waited_for():
+    _, _, gate = waited(changed(memory_used_bytes=2**30, power_w=70.0))
+    reason, told, _ = waited(
+        changed(memory_used_bytes=10 * 2**30), changed(power_w=120.0), changed(memory_used_bytes=2**30, power_w=80.0),
+        gate=gate,
+    )  # fmt: skip
+    assert reason is None
+    assert "9.0 GiB more in use" in told[0] and "takes 120 W, at the first launch it took 70 W" in told[1]
+
+
 def test_a_card_that_is_held_back_is_waited_for():
     reason, told, _ = waited(changed(clocks_event_bits=0x41), changed(clocks_event_bits=0x1))
     assert (reason, told) == (None, ["waiting for the GPU: GPU-a is held back: heat (hardware)"])
@@ -125,4 +135,5 @@ def test_the_state_comes_from_the_real_bindings(tmp_path, monkeypatch):
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
     assert "processes=((4242, 60000000000),)" in said and "utilisation_ratio=0.97" in said
     assert "temperature_c=None" in said and "clocks_event_bits=0" in said
+    assert "power_w=300.0" in said and "memory_used_bytes=7" in said
     assert "power_limit_w=700.0" in said and "locked_sm_clock_hz=1200000000.0" in said and "persistence=True" in said
