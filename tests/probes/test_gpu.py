@@ -43,7 +43,7 @@ def played(tmp_path, monkeypatch, library):
 
     def run(seconds, trace, uuids=(GPU,)):
         (tmp_path / "trace").write_text(trace)
-        t0_ns = now_ns() + 700_000_000  # the sampler's own start
+        t0_ns = now_ns() + 1_500_000_000  # the sampler's own start
         play(monkeypatch, library, tmp_path / "trace", t0_ns)
         spec = SamplerSpec(
             t0_ns=t0_ns, interval_s=0.5, server_pids=(os.getpid(),), client_pid=os.getpid(),
@@ -51,7 +51,7 @@ def played(tmp_path, monkeypatch, library):
         )  # fmt: skip
         telemetry = Telemetry(SamplerSpec(t0_ns=t0_ns, interval_s=0.05, out=f"{spec.out}.gpu", gpu_uuids=uuids))
         telemetry.also(spec)
-        time.sleep(0.7 + seconds)
+        time.sleep(1.5 + seconds)
         table, report = telemetry.stop()
         return Played(table.to_pandas(), report)
 

@@ -50,11 +50,11 @@ def sampled(tmp_path_factory):
     place = tmp_path_factory.mktemp("cards")
     (place / "trace").write_text(trace_of(**{UUIDS[name]: one[0] for name, one in SCENARIOS.items()}))
     with pytest.MonkeyPatch.context() as patch:
-        t0_ns = now_ns() + 700_000_000
+        t0_ns = now_ns() + 1_500_000_000
         play(patch, build(place), place / "trace", t0_ns)
         spec = SamplerSpec(t0_ns=t0_ns, interval_s=0.1, out=str(place / "rows"), gpu_uuids=tuple(UUIDS.values()))
         telemetry = Telemetry(spec)
-        time.sleep(0.7 + START_S + LENGTH_S + 1.5)
+        time.sleep(1.5 + START_S + LENGTH_S + 1.5)
         table, report = telemetry.stop()
     return table.to_pandas(), report
 
