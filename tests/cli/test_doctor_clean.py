@@ -16,6 +16,8 @@ from bench.images.ours import is_own_name
 from tests.cli.nimbench import nimbench
 from tests.dockerside import requires_docker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def scenario():

@@ -28,6 +28,7 @@ def url():
         yield url
 
 
+@pytest.mark.slow
 def test_a_count_of_requests_is_loaded_and_written(url, tmp_path):
     out = tmp_path / "requests.parquet"
     done = nimbench("load", f"{url}/v1", *SHAPE, "--concurrency", 4, "--requests", 40, "--requests-out", out, "--json")
@@ -47,6 +48,7 @@ def test_a_count_of_requests_is_loaded_and_written(url, tmp_path):
     assert rows.num_rows == 40
 
 
+@pytest.mark.slow
 def test_rows_that_cannot_be_written_do_not_cost_the_numbers(url, tmp_path):
     out = tmp_path / ("x" * 300)  # longer than a name may be
     done = nimbench("load", url, *SHAPE, "--concurrency", 1, "--requests", 3, "--requests-out", out, "--json")
@@ -55,6 +57,7 @@ def test_rows_that_cannot_be_written_do_not_cost_the_numbers(url, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_all_requests_failing_exits_4_with_the_first_error():
     with reference_server("--first-ms", "5", "--cut-after", "2", "--fault-every", "1") as url:
         done = nimbench("load", url, *SHAPE, "--concurrency", 1, "--requests", 3)

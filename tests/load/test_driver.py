@@ -153,6 +153,7 @@ def test_refused_and_stalled_requests_are_rows_of_their_kind(reference):
     assert set(rows["http_status"]) == {200, 429}
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_under_load_aborts_it_and_keeps_the_rows():
     with reference_server("--first-ms", "5", "--gap-ms", "2") as url:
         server_pid = find_listener(url)
@@ -170,6 +171,7 @@ def test_a_server_that_dies_under_load_aborts_it_and_keeps_the_rows():
     assert isinstance(caught.value, ArmError)
 
 
+@pytest.mark.slow
 def test_a_watcher_that_finds_the_arm_dead_ends_the_load_and_the_rows_are_kept(reference):
     def watch():
         if started and time.monotonic() > started[0] + 1.0:
@@ -276,6 +278,7 @@ def test_a_defect_in_a_stream_ends_the_load_and_is_told(reference, tmp_path, mon
         run(url, load(Stage(id="c", concurrency=2, duration_s=60.0)))
 
 
+@pytest.mark.slow
 def test_an_encrypted_server_is_loaded(tmp_path, monkeypatch):
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(

@@ -239,6 +239,7 @@ def test_a_container_that_somebody_removes_has_ended(client, tiny_image, run_id,
     assert arm.layer_bytes is None
 
 
+@pytest.mark.slow
 def test_an_engine_that_goes_away_is_told_and_survived(client, tiny_image, run_id, free_port, tmp_path, monkeypatch):
     proxy = EngineProxy(tmp_path / "engine.sock")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.path}")

@@ -111,6 +111,7 @@ def test_a_server_killed_by_sigkill_is_a_host_memory_kill(tmp_path):
     assert caught.value.kind is FailureKind.HOST_MEMORY_KILL
 
 
+@pytest.mark.slow
 def test_a_server_that_never_becomes_ready_times_out_with_its_last_answer(tmp_path):
     code = (
         "import sys\nfrom http.server import *\n"

@@ -248,6 +248,7 @@ for steps in range(1, 200):
 """
 
 
+@pytest.mark.slow
 def test_run_killed_after_any_step_keeps_all_that_was_finished(tmp_path):
     subprocess.run(
         [sys.executable, "-c", KILLED_AT_EVERY_STEP, str(tmp_path)], check=True, capture_output=True, cwd=ROOT
