@@ -118,7 +118,7 @@ def _launch(
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
             gpus = () if attempt.arm.url else prepared.placement.gpus  # a server that runs holds its GPU
-            attempt.void_reason = gate.wait(gpus, progress)
+            attempt.void_reason = gate.wait(gpus, progress, burn_in=planned.burn_in)
             if attempt.void_reason is None:
                 attempt.run()
             status = LaunchStatus.DONE

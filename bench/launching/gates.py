@@ -23,7 +23,11 @@ _SETTINGS = {  # that nothing in a run may change, and how to say them
 
 
 class GpuGate:
-    """One for a run: the first launch on a card sets temperature and settings for the others on it."""
+    """One for a run: a card's last burn-in launch, else its first one, sets temperature and settings for the others.
+
+    A card that stood cold for an hour never comes back to that between launches; after burn-in it is as warm as it
+    will be.
+    """
 
     def __init__(
         self,
@@ -34,8 +38,10 @@ class GpuGate:
         self._most_wait_s, self._read = most_wait_s, read
         self._first: dict[str, GpuState] = {}
 
-    def wait(self, uuids: Sequence[str], progress: Progress) -> str | None:
+    def wait(self, uuids: Sequence[str], progress: Progress, *, burn_in: bool = False) -> str | None:
         """Until every GPU is fit for a launch; why not, where that does not come in time. At once without GPUs."""
+        if burn_in:
+            self._first = {uuid: state for uuid, state in self._first.items() if uuid not in uuids}
         if not uuids:
             return None
         begin_s = time.monotonic()

@@ -61,8 +61,10 @@ def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
 
 
 def _asked(nvml: Any, question: Callable[[], Any]) -> Any:
-    """None where this card has no answer; what is lost is an error."""
+    """None where this card or driver has no answer, for whatever reason; a GPU that is gone is an error."""
     try:
         return question()
-    except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound, nvml.NVMLError_NoPermission):
+    except (nvml.NVMLError_GpuIsLost, nvml.NVMLError_ResetRequired, nvml.NVMLError_GpuNotFound):
+        raise
+    except nvml.NVMLError:
         return None

@@ -98,6 +98,15 @@ def test_a_card_that_was_set_otherwise_between_launches_is_no_place_for_one(firs
     assert waited(changed(**first), gate=gate)[0] is None
 
 
+def test_a_burn_in_launch_sets_the_band_anew_for_a_cold_card_is_never_met_again():
+    gate = GpuGate(most_wait_s=0.0, read=lambda _: [changed(temperature_c=temperatures.pop(0))])
+    temperatures = [31.0, 44.0, 46.0, 52.0]
+    assert gate.wait(["GPU-a"], print, burn_in=True) is None
+    assert gate.wait(["GPU-a"], print, burn_in=True) is None
+    assert gate.wait(["GPU-a"], print) is None, "46 is within the band of 44"
+    assert "has 52 °C, at the first launch it had 44 °C" in gate.wait(["GPU-a"], print)
+
+
 def test_cards_that_take_turns_have_a_first_launch_each():
     gate = GpuGate(
         most_wait_s=0.0,
@@ -127,7 +136,15 @@ def test_the_state_comes_from_the_real_bindings(tmp_path, monkeypatch):
     held = "process 4242 60000000000 -9 1e9"
     (tmp_path / "trace").write_text(
         trace_of(
-            **{GPU: ("steps power_w 0:70", "steps locked_sm_clock_hz 0:1200000000", held, "unsupported temperature_c")}
+            **{
+                GPU: (
+                    "steps power_w 0:70",
+                    "steps locked_sm_clock_hz 0:1200000000",
+                    held,
+                    "unsupported temperature_c",
+                    "failing persistence 0 1e9",
+                )
+            }
         )
     )
     play(monkeypatch, build(tmp_path), tmp_path / "trace", 0)
@@ -136,4 +153,6 @@ def test_the_state_comes_from_the_real_bindings(tmp_path, monkeypatch):
     assert "processes=((4242, 60000000000),)" in said and "utilisation_ratio=0.97" in said
     assert "temperature_c=None" in said and "clocks_event_bits=0" in said
     assert "power_w=300.0" in said and "memory_used_bytes=7" in said
-    assert "power_limit_w=700.0" in said and "locked_sm_clock_hz=1200000000.0" in said and "persistence=True" in said
+    assert "power_limit_w=700.0" in said and "locked_sm_clock_hz=1200000000.0" in said and "persistence=None" in said, (
+        "unknown errors hold nothing up"
+    )
