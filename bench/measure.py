@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from itertools import groupby
 from pathlib import Path
 
@@ -59,8 +59,10 @@ def _measure(
     with station_of(scenario) as station:
         placed = dataclasses.replace(scenario, registry=station.address)
         prepared = prepare(placed, writer, progress, station)
-        with on_cpus(prepared.placement.client_cpus):
-            _launches(placed, plan, prepared, station, writer, progress=progress, on_block=on_block, shield=shield)
+        with on_cpus(prepared.placement.client_cpus), closing(GpuGate()) as gate:
+            _launches(
+                placed, plan, prepared, station, writer, gate, progress=progress, on_block=on_block, shield=shield
+            )
 
 
 def _launches(
@@ -69,6 +71,7 @@ def _launches(
     prepared: Prepared,
     station: Station,
     writer: RunWriter,
+    gate: GpuGate,
     *,
     progress: Progress,
     on_block: Callable[[Path], None],
@@ -77,7 +80,7 @@ def _launches(
     if not writer.run.calibration:
         progress(Event("calibration", "measuring the instrument's own error"))
         writer.update(calibration=calibrate(scenario.load, progress))
-    done, gate = writer.done_launches(), GpuGate()
+    done = writer.done_launches()
     for block, launches in groupby(plan.launches, key=lambda planned: planned.block):
         wanted = [planned for planned in launches if planned.index not in done]
         placed = at_block(prepared, block)
@@ -111,15 +114,16 @@ def _launch(
     shield: Shield,
     gate: GpuGate,
 ) -> bool:
-    """Measure one launch, again when it came out void; whether it is done in the end."""
+    """Measure one launch, again when it came out void; whether it is done. LimitError where none can begin."""
+    closed: str | None = None
     for _ in range(MOST_ATTEMPTS):
         launch_dir = writer.begin_launch(planned, writer.next_attempt(planned))
         attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared, image)
         status, failure = LaunchStatus.INTERRUPTED, None
         try:
             gpus = () if attempt.arm.url else prepared.placement.gpus  # a server that runs holds its GPU
-            attempt.void_reason = gate.wait(gpus, progress, burn_in=planned.burn_in)
-            if attempt.void_reason is None:
+            attempt.void_reason = closed = gate.wait(gpus, progress, attempt.find)
+            if closed is None:
                 attempt.run()
             status = LaunchStatus.DONE
         except ArmError as error:
@@ -135,6 +139,11 @@ def _launch(
         if launch.status is LaunchStatus.DONE:
             return True
         progress(Event("warning", f"launch {planned.index} is void: {launch.void_reason}"))
+    if closed is not None:  # the others would wait as long for nothing
+        raise LimitError(
+            f"no launch can begin: {closed}\n"
+            f"  repair: see to it that the GPU is free, then `nimbench run --resume {writer.folder.name}`"
+        )
     return False
 
 

@@ -14,8 +14,9 @@ import pytest
 import bench.launching.attempt
 from bench.calibration import reference_server
 from bench.cli.interrupts import Interrupts
-from bench.errors import ArmError, Interrupted
+from bench.errors import ArmError, Interrupted, LimitError
 from bench.events import silent
+from bench.launching.gates import GpuGate
 from bench.measure import measure
 from bench.model import Arm, Launches, Load, Model, Primary, Scenario, Stage
 from bench.plan import make_plan
@@ -134,6 +135,16 @@ def test_launch_in_which_the_host_slept_is_void_and_tried_once_more(
     assert data.launches[0].launch.void_reason.startswith("the host slept for 9.000 s")
     assert data.launches[0].requests is None
     assert bool(data.missing) is (status == "void")
+
+
+def test_gpu_that_is_never_free_ends_the_run_with_the_first_launch_and_names_the_repair(tmp_path, url, monkeypatch):
+    monkeypatch.setattr(GpuGate, "wait", lambda *_: "GPU-a is used by process 666; waited 300 s")
+    writer = new_run(tmp_path, scenario(endpoint("one", url), endpoint("two", url)))
+    with pytest.raises(LimitError, match=rf"used by process 666.*\n  repair: .*--resume {writer.folder.name}"):
+        measure(writer.run.scenario, writer.run.plan, writer, progress=silent, on_block=lambda _: None)
+    data = load_run(writer.folder)
+    assert (data.run.status, [one.launch.index for one in data.launches]) == (RunStatus.FAILED, [1, 1])
+    assert all(one.launch.void_reason == "GPU-a is used by process 666; waited 300 s" for one in data.launches)
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,10 @@ class Attempt:
             apply_load(self, spec, running)
         finally:
             with self.shield():
-                sampling.stop()  # first: an engine that is gone answers no /metrics
-                running.stop()
+                try:
+                    sampling.stop()  # first: an engine that is gone answers no /metrics
+                finally:
+                    running.stop()
                 self.container = container_facts(running, self.prepared.images.get(self.arm.name))
                 self._note_marks(running)
 

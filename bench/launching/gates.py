@@ -1,109 +1,129 @@
-"""No launch begins on a GPU at work, set otherwise than at the first one, or warmer: heat costs clocks and power."""
+"""No launch begins on a GPU at work, set otherwise than at its first one, or warmer: heat costs clocks and power."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
+from bench.errors import LimitError
 from bench.events import Event, Progress
-from bench.probes.gpustate import GpuState, read_states
+from bench.launching.cardwords import busy, unlike
+from bench.probes.gpustate import GpuState
+from bench.probes.gpuwatch import DriverSilent, GpuGone, GpuWatch
 
-BAND_C = 3.0  # above the temperature of the first launch; the band of published protocols
-IDLE_RATIO = 0.05  # NVML's share of time with any kernel: an idle card shows 0, a desktop a few per cent
-MORE_MEMORY_BYTES = 2**29  # than at the first launch: half a GiB, a context's size, held by whoever is not listed
-MORE_POWER = 1.5  # times that of the first launch: a card kept at its high clocks takes twice its idle power or more
 MOST_WAIT_S = 300.0
 POLL_S, TELL_S = 1.0, 10.0
-_SLOWED = {0x8: "hardware slowdown", 0x20: "heat (software)", 0x40: "heat (hardware)", 0x80: "power brake"}
-_SETTINGS = {  # that nothing in a run may change, and how to say them
-    "power_limit_w": ("power limit", "{:.0f} W"),
-    "locked_sm_clock_hz": ("SM clock of applications", "{:.0f} Hz"),
-    "persistence": ("persistence mode", "{}"),
-}
+SETTLE_S, SETTLED_C = 10.0, 1.0  # as warm as it gets between launches: no more than this apart over so long
+Find = Callable[[str, str], None]  # id, text
+
+
+@dataclass
+class _Card:
+    """What one GPU was like; temperature and power are known once it has been used, for no card gets as cold again."""
+
+    normal: GpuState
+    is_used: bool = False
+
+
+@dataclass
+class _Wait:
+    """One wait: since when, and how warm each GPU was meanwhile."""
+
+    began_s: float
+    told_s: float
+    warmth: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # UUID -> (instant, °C)
+
+    def note(self, state: GpuState) -> None:
+        if state.temperature_c is not None:
+            self.warmth.setdefault(state.uuid, []).append((time.monotonic(), state.temperature_c))
+
+    def is_settled(self, state: GpuState) -> bool:
+        seen, now_s = self.warmth.get(state.uuid, []), time.monotonic()
+        if state.temperature_c is None:
+            return True
+        late = [warm_c for at_s, warm_c in seen if at_s >= now_s - SETTLE_S]
+        return now_s - seen[0][0] >= SETTLE_S and max(late) - min(late) <= SETTLED_C
 
 
 class GpuGate:
-    """One for a run: a card's last burn-in launch, else its first one, sets temperature and settings for the others.
-
-    A card that stood cold for an hour never comes back to that between launches; after burn-in it is as warm as it
-    will be.
-    """
+    """One for a run. A card is used once before it says how warm it is between launches, and is let settle for that."""
 
     def __init__(
         self,
         *,
         most_wait_s: float = MOST_WAIT_S,
-        read: Callable[[Sequence[str]], Sequence[GpuState]] = read_states,
+        read: Callable[[Sequence[str]], Sequence[GpuState]] | None = None,
     ) -> None:
-        self._most_wait_s, self._read = most_wait_s, read
-        self._first: dict[str, GpuState] = {}
+        self._watch = GpuWatch()
+        self._most_wait_s, self._read = most_wait_s, read or self._watch.read
+        self._cards: dict[str, _Card] = {}
 
-    def wait(self, uuids: Sequence[str], progress: Progress, *, burn_in: bool = False) -> str | None:
-        """Until every GPU is fit for a launch; why not, where that does not come in time. At once without GPUs."""
-        if burn_in:
-            self._first = {uuid: state for uuid, state in self._first.items() if uuid not in uuids}
+    def close(self) -> None:
+        """End the process that asks the driver."""
+        self._watch.close()
+
+    def wait(self, uuids: Sequence[str], progress: Progress, find: Find) -> str | None:
+        """Until every GPU is fit for a launch; why not, where that does not come in time. At once without GPUs.
+
+        A card that has grown warmer for good, as a room does, or that holds more memory with nobody on it, is taken as
+        it is when the time is up, and `find` is told. LimitError where a GPU is gone.
+        """
         if not uuids:
             return None
-        begin_s = time.monotonic()
-        told_s = begin_s - TELL_S
-        while reason := self._closed(uuids):
-            waited_s = time.monotonic() - begin_s
+        wait = _Wait(time.monotonic(), time.monotonic() - TELL_S)
+        while True:
+            states, reasons = self._look(uuids, wait)
+            waited_s = time.monotonic() - wait.began_s
+            if waited_s >= self._most_wait_s and all(is_soft for _, is_soft in reasons):
+                for text, _ in reasons:
+                    find("gpu-not-as-before", f"{text}; it stayed so for {waited_s:.0f} s, and this launch began")
+                self._keep(states, anew=bool(reasons))
+                return None
+            if not reasons:
+                self._keep(states)
+                return None
             if waited_s >= self._most_wait_s:
-                return f"{reason}; waited {waited_s:.0f} s"
-            if time.monotonic() - told_s >= TELL_S:
-                progress(Event("stage", f"waiting for the GPU: {reason}"))
-                told_s = time.monotonic()
+                return f"{next(text for text, is_soft in reasons if not is_soft)}; waited {waited_s:.0f} s"
+            if time.monotonic() - wait.told_s >= TELL_S:
+                progress(Event("stage", f"waiting for the GPU: {reasons[0][0]}"))
+                wait.told_s = time.monotonic()
             time.sleep(POLL_S)
-        return None
 
-    def _closed(self, uuids: Sequence[str]) -> str | None:
+    def _look(self, uuids: Sequence[str], wait: _Wait) -> tuple[Sequence[GpuState], list[tuple[str, bool]]]:
+        """The states, and what speaks against a launch: a text, and whether it may be taken as it is in the end."""
         try:
             states = self._read(uuids)
-        except Exception as error:  # noqa: BLE001 - the bindings' own class is there only with their package
-            return f"the driver does not answer ({error})"
-        reason = next((f"{state.uuid} {text}" for state in states for text in self._reasons(state)), None)
-        if reason is None:
-            for state in states:
-                self._first.setdefault(state.uuid, state)
-        return reason
+        except GpuGone as error:
+            raise LimitError(
+                f"no launch can begin on {', '.join(uuids)}: {error}\n"
+                "  repair: look at dmesg for its XID or a change of the driver; reset the GPU or restart the host, "
+                "then go on with `nimbench run --resume RUN`"
+            ) from error
+        except DriverSilent as error:
+            return (), [(f"the driver does not answer ({error})", False)]
+        for state in states:
+            wait.note(state)
+        return states, [
+            (f"{state.uuid} {text}", is_soft) for state in states for text, is_soft in self._reasons(state, wait)
+        ]
 
-    def _reasons(self, state: GpuState) -> Iterator[str]:
-        yield from _busy(state)
-        first = self._first.get(state.uuid)
-        if first is not None:
-            yield from _unlike(first, state)
+    def _reasons(self, state: GpuState, wait: _Wait) -> Iterator[tuple[str, bool]]:
+        for text in busy(state):
+            yield text, False
+        card = self._cards.get(state.uuid)
+        if card is None:
+            return
+        if not card.is_used and not wait.is_settled(state):
+            yield f"is still cooling down or warming up ({state.temperature_c:.0f} °C)", True
+        for text, may_stay in unlike(card.normal, state):
+            yield text, may_stay and wait.is_settled(state)
 
-
-def _busy(state: GpuState) -> Iterator[str]:
-    if state.processes:
-        listed = ", ".join(f"{pid}{_held(size)}" for pid, size in state.processes[:4])
-        yield f"is used by process {listed}"
-    if state.utilisation_ratio is not None and state.utilisation_ratio > IDLE_RATIO:
-        yield f"is at work ({state.utilisation_ratio:.0%} of the time)"
-    slowed = [cause for bit, cause in _SLOWED.items() if (state.clocks_event_bits or 0) & bit]
-    if slowed:
-        yield f"is held back: {', '.join(slowed)}"
-
-
-def _unlike(first: GpuState, now: GpuState) -> Iterator[str]:
-    """How the card differs from what it was at its first launch; what either did not say differs in nothing."""
-    warmer_c = _more(first.temperature_c, now.temperature_c)
-    if warmer_c > BAND_C:
-        yield f"has {now.temperature_c:.0f} °C, at the first launch it had {first.temperature_c:.0f} °C"
-    more = _more(first.memory_used_bytes, now.memory_used_bytes)
-    if more > MORE_MEMORY_BYTES:
-        yield f"has {more / 2**30:.1f} GiB more in use than at the first launch"
-    if _more(first.power_w, now.power_w) > (MORE_POWER - 1) * (first.power_w or 0.0):
-        yield f"takes {now.power_w:.0f} W, at the first launch it took {first.power_w:.0f} W"
-    for name, (words, shown) in _SETTINGS.items():
-        was, is_now = getattr(first, name), getattr(now, name)
-        if was is not None and is_now is not None and was != is_now:
-            yield f"was set otherwise: {words} {shown.format(is_now)}, at the first launch {shown.format(was)}"
-
-
-def _more(first: float | None, now: float | None) -> float:
-    return 0.0 if first is None or now is None else now - first
-
-
-def _held(size: int | None) -> str:
-    return "" if size is None else f" ({size / 2**30:.1f} GiB)"
+    def _keep(self, states: Sequence[GpuState], *, anew: bool = False) -> None:
+        """What the cards are like now counts from here on."""
+        for state in states:
+            card = self._cards.get(state.uuid)
+            if card is None:
+                self._cards[state.uuid] = _Card(replace(state, temperature_c=None, power_w=None))
+            elif anew or not card.is_used:
+                self._cards[state.uuid] = _Card(state, is_used=True)

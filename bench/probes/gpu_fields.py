@@ -55,7 +55,7 @@ SLOW = (  # once a second
     Asked(
         ("memory_clock_hz",), lambda n, h: _one("memory_clock_hz", n.nvmlDeviceGetClockInfo(h, n.NVML_CLOCK_MEM) * MEGA)
     ),
-    Asked(("temperature_c",), lambda n, h: _one("temperature_c", _temperature_c(n, h))),
+    Asked(("temperature_c",), lambda n, h: _one("temperature_c", temperature_c(n, h))),
     Asked(("memory_total_bytes", "memory_used_bytes", "memory_reserved_bytes"), lambda n, h: memory_bytes(n, h)),
     Asked(("ecc_corrected",), lambda n, h: _one("ecc_corrected", _ecc(n, h, n.NVML_MEMORY_ERROR_TYPE_CORRECTED))),
     Asked(("ecc_uncorrected",), lambda n, h: _one("ecc_uncorrected", _ecc(n, h, n.NVML_MEMORY_ERROR_TYPE_UNCORRECTED))),
@@ -99,7 +99,8 @@ def clocks_event_bits(nvml: Any, handle: Any) -> float:
         return float(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
 
 
-def _temperature_c(nvml: Any, handle: Any) -> float:
+def temperature_c(nvml: Any, handle: Any) -> float:
+    """Of the GPU; older drivers know the older call alone, which CUDA 14 drops."""
     try:
         return float(nvml.nvmlDeviceGetTemperatureV(handle, nvml.NVML_TEMPERATURE_GPU))
     except nvml.NVMLError_FunctionNotFound:

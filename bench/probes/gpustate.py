@@ -1,13 +1,20 @@
-"""The GPUs at this moment, asked once: who uses them, how warm they are, and how they are set."""
+"""The GPUs at this moment: who uses them, how warm they are, and how they are set.
+
+`python -m bench.probes.gpustate` answers from a process of its own, until stdin ends: a list of UUIDs in JSON on each
+line, an answer in JSON on a line for each. `bench.probes.gpuwatch` starts it, for a call into a driver that has lost
+a card may never come back, and then no thread of this process could be interrupted.
+"""
 
 from __future__ import annotations
 
 import importlib
+import json
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.probes.gpu_fields import clocks_event_bits, memory_bytes
+from bench.probes.gpu_fields import clocks_event_bits, memory_bytes, temperature_c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,29 +29,24 @@ class GpuState:
     temperature_c: float | None = None
     clocks_event_bits: int | None = None
     power_limit_w: float | None = None
-    locked_sm_clock_hz: float | None = None  # set for applications
+    application_sm_clock_hz: float | None = None  # `nvidia-smi -ac`; NVML does not tell the clocks that -lgc locks
     persistence: bool | None = None
 
 
-def read_states(uuids: Sequence[str]) -> tuple[GpuState, ...]:
-    """Of these GPUs; `NVMLError` where the driver or one of them is gone."""
-    nvml = importlib.import_module("pynvml")  # of the extra `run`
-    nvml.nvmlInit()
-    try:
-        return tuple(_state(nvml, uuid, nvml.nvmlDeviceGetHandleByUUID(uuid)) for uuid in uuids)
-    finally:
-        nvml.nvmlShutdown()
+def read_states(nvml: Any, uuids: Sequence[str]) -> tuple[GpuState, ...]:
+    """Of these GPUs, by an NVML that was initialised; `NVMLError` where the driver or one of them is gone."""
+    return tuple(_state(nvml, uuid, nvml.nvmlDeviceGetHandleByUUID(uuid)) for uuid in uuids)
 
 
 def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
     found = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     rates = _asked(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
-    warm = _asked(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    warm_c = _asked(nvml, lambda: temperature_c(nvml, handle))
     memory = _asked(nvml, lambda: dict(memory_bytes(nvml, handle)))
     power_mw = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
     reasons = _asked(nvml, lambda: clocks_event_bits(nvml, handle))
     limit_mw = _asked(nvml, lambda: nvml.nvmlDeviceGetPowerManagementLimit(handle))
-    locked_mhz = _asked(nvml, lambda: nvml.nvmlDeviceGetApplicationsClock(handle, nvml.NVML_CLOCK_SM))
+    application_mhz = _asked(nvml, lambda: nvml.nvmlDeviceGetApplicationsClock(handle, nvml.NVML_CLOCK_SM))
     persistence = _asked(nvml, lambda: nvml.nvmlDeviceGetPersistenceMode(handle))
     return GpuState(
         uuid=uuid,
@@ -52,10 +54,10 @@ def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
         utilisation_ratio=None if rates is None else rates.gpu / 100,
         memory_used_bytes=None if memory is None else int(memory["memory_used_bytes"]),
         power_w=None if power_mw is None else power_mw / 1e3,
-        temperature_c=None if warm is None else float(warm),
+        temperature_c=warm_c,
         clocks_event_bits=None if reasons is None else int(reasons),
         power_limit_w=None if limit_mw is None else limit_mw / 1e3,
-        locked_sm_clock_hz=None if locked_mhz is None else locked_mhz * 1e6,
+        application_sm_clock_hz=None if application_mhz is None else application_mhz * 1e6,
         persistence=None if persistence is None else bool(persistence),
     )
 
@@ -68,3 +70,32 @@ def _asked(nvml: Any, question: Callable[[], Any]) -> Any:
         raise
     except nvml.NVMLError:
         return None
+
+
+def main() -> None:
+    """Answer until stdin ends; NVML stays initialised between answers.
+
+    With persistence mode off the driver would else be loaded anew for each, and a card that is being initialised looks
+    busy.
+    """
+    nvml = importlib.import_module("pynvml")  # of the extra `run`
+    final = {  # what waiting cannot mend
+        nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED, nvml.NVML_ERROR_GPU_NOT_FOUND,
+        nvml.NVML_ERROR_NOT_FOUND, nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, nvml.NVML_ERROR_DRIVER_NOT_LOADED,
+        nvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+    }  # fmt: skip
+    began = False
+    for line in sys.stdin:
+        try:
+            if not began:
+                nvml.nvmlInit()
+                began = True
+            answer: dict[str, Any] = {"states": [asdict(one) for one in read_states(nvml, json.loads(line))]}
+        except nvml.NVMLError as error:
+            answer = {"error": str(error), "is_gone": error.value in final}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ from bench.probes.sampler import SamplerReport, SamplerSpec
 from bench.store.tables import TELEMETRY
 
 STOP_TIMEOUT_S = 10.0  # one scrape that hangs, and the last flush
+KILL_TIMEOUT_S = 5.0
 
 
 class Telemetry:
@@ -67,9 +68,19 @@ class _Process:
             out, errors = self._process.communicate("", timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            out, errors = self._process.communicate()
+            out, errors = self._last_words()
         name = "gpu sampler" if self._spec.gpu_uuids else "sampler"
         return read_rows(Path(self._spec.out)), _report(name, out, errors, self._process.returncode)
+
+    def _last_words(self) -> tuple[str, str]:
+        """Of a sampler that was killed; one within a driver that hangs cannot even be killed, and is left to itself."""
+        try:
+            return self._process.communicate(timeout=KILL_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            for pipe in (self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    pipe.close()
+            return "", f"it hangs within the driver; process {self._process.pid} is left to the kernel"
 
 
 def _together(

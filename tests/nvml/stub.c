@@ -181,7 +181,7 @@ int nvmlDeviceGetMigMode(Gpu *gpu, unsigned *out, unsigned *pending) { double v;
 int nvmlDeviceGetTotalEnergyConsumption(Gpu *gpu, unsigned long long *out) { double j; int code = energy_j(gpu, &j); if (!code) *out = (unsigned long long)(j * 1e3); return code; }
 int nvmlDeviceGetPowerUsage(Gpu *gpu, unsigned *out) ASK("power_average_w", unsigned, 1e3)
 int nvmlDeviceGetPowerManagementLimit(Gpu *gpu, unsigned *out) ASK("power_limit_w", unsigned, 1e3)
-int nvmlDeviceGetApplicationsClock(Gpu *gpu, int type, unsigned *out) { (void)type; ASK("locked_sm_clock_hz", unsigned, 1e-6) }
+int nvmlDeviceGetApplicationsClock(Gpu *gpu, int type, unsigned *out) { (void)type; ASK("application_sm_clock_hz", unsigned, 1e-6) }
 int nvmlDeviceGetEnforcedPowerLimit(Gpu *gpu, unsigned *out) ASK("power_limit_w", unsigned, 1e3)
 int nvmlDeviceGetClockInfo(Gpu *gpu, int type, unsigned *out) ASK(type == 1 ? "sm_clock_hz" : "memory_clock_hz", unsigned, 1e-6)
 int nvmlDeviceGetMaxClockInfo(Gpu *gpu, int type, unsigned *out) ASK(type == 1 ? "max_sm_clock_hz" : "max_memory_clock_hz", unsigned, 1e-6)

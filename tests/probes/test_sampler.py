@@ -188,6 +188,21 @@ def test_sampler_that_is_killed_is_reported_and_what_it_flushed_is_kept(tmp_path
     assert (table.schema, report.failed) == (TELEMETRY, {"sampler": 1})
 
 
+def test_sampler_that_hangs_in_a_driver_and_cannot_be_killed_holds_nothing_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.probes.telemetry.STOP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("bench.probes.telemetry.KILL_TIMEOUT_S", 0.3)
+    telemetry = Telemetry(spec(tmp_path))
+    (one,), (pid,) = telemetry._running, telemetry.pids
+    wait_for((tmp_path / "rows").exists)
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(one._process, "kill", lambda: None)
+    table, report = telemetry.stop()
+    assert (table.schema, report.failed) == (TELEMETRY, {"sampler": 1})
+    assert report.last_error["sampler"] == f"it hangs within the driver; process {pid} is left to the kernel"
+    os.kill(pid, signal.SIGKILL)
+    one._process.wait()
+
+
 def test_cut_stream_gives_every_whole_batch(tmp_path):
     path = tmp_path / "rows"
     batch = pa.RecordBatch.from_pylist(
