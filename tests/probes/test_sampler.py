@@ -193,7 +193,7 @@ def test_sampler_that_hangs_in_a_driver_and_cannot_be_killed_holds_nothing_up(tm
     monkeypatch.setattr("bench.probes.telemetry.KILL_TIMEOUT_S", 0.3)
     telemetry = Telemetry(spec(tmp_path))
     (one,), (pid,) = telemetry._running, telemetry.pids
-    wait_for((tmp_path / "rows").exists)
+    wait_for((tmp_path / "telemetry.arrows").exists)
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(one._process, "kill", lambda: None)
     table, report = telemetry.stop()
