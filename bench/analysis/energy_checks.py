@@ -88,20 +88,19 @@ def slowed_down(numbers: Numbers) -> Iterator[Finding]:
 
 
 def others_on_the_gpu(numbers: Numbers) -> Iterator[Finding]:
-    """A process that came onto the GPU after the arm was serving."""
+    """A process that is not the arm's on its GPU."""
     for one in numbers.kept:
-        rows = gpu_rows(one.telemetry)
-        if rows is None:
+        if one.telemetry is None:
             continue
-        for entity, size in intruders(rows, one.launch).groupby("entity")["value"].max().items():
+        for entity, size in intruders(one.telemetry, one.launch).groupby("entity")["value"].max().items():
             uuid, _, pid = str(entity).partition("/")
             yield Finding(
                 id="gpu-shared",
                 severity=Severity.VOID,
                 arm=one.launch.arm,
                 launch=one.launch.index,
-                text=f"Process {pid} came onto {uuid} with {size / 2**30:.2g} GiB while the arm was measured; the "
-                "stages that it shared are left out.",
+                text=f"Process {pid}, which is not the arm's, held {size / 2**30:.2g} GiB of {uuid} while the arm was "
+                "measured; the stages that it shared are left out.",
                 next="Keep the GPU for the benchmark alone, and run again.",
             )
 

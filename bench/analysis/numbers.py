@@ -90,7 +90,7 @@ class Numbers:
             window,
             gpu=self.gpu_rows(one),
             idle_w=idle_w(self.idle.get(one.launch.index, ()), loaded=False),
-            void_reason=void_reason(gpu_rows(one.telemetry), window, one.launch),
+            void_reason=void_reason(one.telemetry, window, one.launch),
         )
 
     @cached_property

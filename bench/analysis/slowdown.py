@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bench.analysis.energy import gpu_rows
 from bench.record import Launch, StageWindow
 
 POWER_CAP = 0x4  # no fault: usual at full load, and part of the result
@@ -35,24 +36,37 @@ def held_back(inside: pd.DataFrame) -> list[str]:
     return sorted(causes | {cause for metric, cause in _SLOWED_TIMES.items() if _grew(inside, metric)})
 
 
-def intruders(rows: pd.DataFrame, launch: Launch) -> pd.DataFrame:
-    """Rows of processes that came onto the GPU after the arm's own; none where the driver does not list processes."""
-    if not launch.stages:
-        return rows.iloc[:0]
+def intruders(telemetry: pd.DataFrame, launch: Launch) -> pd.DataFrame:
+    """Rows of processes on the GPU beside the arm's own under load; none where the driver does not list processes.
+
+    The arm's are those that the host's sampler found below its first one. Where none of them is on the GPU (the driver
+    counts processes in another namespace, or nothing was said of them) they are those that were there before the load.
+    """
+    held = telemetry[telemetry["metric"] == "process_memory_bytes"]
+    if held.empty or not launch.stages:
+        return held.iloc[:0]
     begin_s = min(window.warm_end_s for window in launch.stages)
     end_s = max(window.window_end_s for window in launch.stages)
-    held = rows[rows["metric"] == "process_memory_bytes"]
-    before = set(held.loc[held["t_s"] < begin_s, "entity"])
-    return held[held["t_s"].between(begin_s, end_s) & ~held["entity"].isin(before)] if before else held.iloc[:0]
+    pids = held["entity"].str.rpartition("/")[2].astype("int64")
+    own = held["entity"][pids.isin(_server_pids(telemetry))]
+    if own.empty:
+        own = held["entity"][held["t_s"] < begin_s]
+    return held[held["t_s"].between(begin_s, end_s) & ~held["entity"].isin(own)] if len(own) else held.iloc[:0]
 
 
-def void_reason(rows: pd.DataFrame | None, window: StageWindow, launch: Launch) -> str | None:
+def _server_pids(telemetry: pd.DataFrame) -> pd.Series:
+    mine = (telemetry["source"] == "host") & (telemetry["entity"] == "server") & (telemetry["metric"] == "pid")
+    return telemetry.loc[mine, "value"].astype("int64")
+
+
+def void_reason(telemetry: pd.DataFrame | None, window: StageWindow, launch: Launch) -> str | None:
     """Why a pass over a stage must not count."""
-    if rows is None:
+    rows = gpu_rows(telemetry)
+    if telemetry is None or rows is None:
         return None
     if causes := held_back(within(rows, window)):
         return f"the GPU was held back: {', '.join(causes)}"
-    if len(within(intruders(rows, launch), window)):
+    if len(within(intruders(telemetry, launch), window)):
         return "another process was on the GPU"
     if grown(rows[rows["t_s"] <= window.window_end_s], UNCORRECTED):
         return "memory of the GPU failed"

@@ -143,6 +143,7 @@ class HostSampler:
             "sampler": ProcessGroup("sampler"),
         }
         self._pids: dict[str, frozenset[int]] = {}
+        self._named: frozenset[int] = frozenset()  # of the server, told before
         self._refresh_ns = 0
         self._group = next((group for pid in sorted(server_roots) if (group := group_of(pid))), None)
         psutil.cpu_percent()  # the first call only sets the mark from which the next one counts
@@ -153,6 +154,7 @@ class HostSampler:
         if now_ns() >= self._refresh_ns:
             self._pids = self._membership()
             self._refresh_ns = now_ns() + int(TREE_REFRESH_S * NS_PER_S)
+            yield from self._members()
         for entity, group in self._groups.items():
             yield from group.sample(self._pids[entity])
         if self._group:
@@ -170,6 +172,13 @@ class HostSampler:
         }
         for metric, value in values.items():
             yield at_ns, "host", "host", metric, float(value)
+
+    def _members(self) -> Iterator[Row]:
+        """Each process of the server once: who else is on its GPU is a stranger there."""
+        at_ns, server = now_ns(), self._pids["server"]
+        for pid in sorted(server - self._named):
+            yield at_ns, "host", "server", "pid", float(pid)
+        self._named |= server
 
     def _membership(self) -> dict[str, frozenset[int]]:
         parent_of = parents()

@@ -158,6 +158,30 @@ def test_net_joules_leave_out_what_the_card_takes_without_the_arm(run):
     assert not [one for one in summary.findings if "idle" in one.id]
 
 
+def test_a_process_that_is_not_the_arm_s_is_a_stranger_also_where_it_came_before_the_load(run):
+    def held(t, _):
+        return np.full_like(t, 7e10)
+
+    data = with_gpu(run, **{"pid/100": held, "pid/200": held, "pid/666": held})
+    assert found(data, "gpu-shared") == [], "nobody says which processes are the arm's"
+    named = []
+    for one in data.launches:
+        pids = pd.DataFrame(
+            {"t_s": 3.0, "source": "host", "entity": "server", "metric": "pid", "value": [100.0, 200.0, 300.0]}
+        )
+        named.append(dataclasses.replace(one, telemetry=pd.concat([one.telemetry, pids], ignore_index=True)))
+    named_run = dataclasses.replace(data, launches=tuple(named))
+    told = found(named_run, "gpu-shared")
+    assert len(told) == 6 and all("Process 666, which is not the arm's" in one.text for one in told)
+    assert all(
+        one.value is None for one in summarise(named_run).arms["a"].values if one.metric == "energy_per_output_token_j"
+    )
+    apart = [
+        dataclasses.replace(one, telemetry=one.telemetry.replace({"value": {100.0: 1.0, 200.0: 2.0}})) for one in named
+    ]
+    assert found(dataclasses.replace(data, launches=tuple(apart)), "gpu-shared") == [], "counted in another namespace"
+
+
 def test_without_idle_windows_there_are_no_net_joules(run):
     summary = summarise(with_gpu(run))
     assert values(summary, "energy_per_output_token_j")["a"]

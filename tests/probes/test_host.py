@@ -72,6 +72,16 @@ def test_sampler_keeps_server_and_client_apart(family):
     assert member["client"] == {parent}
 
 
+def test_each_process_of_the_server_is_named_once(family):
+    parent, child = family
+    sampler = HostSampler([parent], os.getpid())
+    named = [
+        {int(value) for _, _, entity, metric, value in sampler.sample() if (entity, metric) == ("server", "pid")}
+        for _ in range(2)
+    ]
+    assert named == [{parent, child}, set()]
+
+
 def test_host_facts_are_those_of_this_machine():
     facts = host_facts()
     assert facts["cpu_cores"] == os.cpu_count()
