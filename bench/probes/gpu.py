@@ -97,9 +97,13 @@ class _Gpu:
         yield from self._processes()
         if self._activity is not None:
             yield from self._rows(self._answers.of(Activity.metrics, self._activity.values))
+            if self._answers.lack(Activity.metrics):
+                self._activity = None  # its PCIe traffic goes with it: the sensor is asked from now on
 
     def pcie(self) -> Iterator[Row]:
-        yield from self._asked(PCIE)
+        """Of the sensor, whose 20 ms of each second say less than the activity counters, where the card has those."""
+        activity = self._activity
+        yield from self._asked(one for one in PCIE if activity is None or not activity.gives(one.metrics[0]))
 
     def xids(self) -> Iterator[Row]:
         """Also of a GPU that is lost: its last XID says why."""
@@ -110,7 +114,7 @@ class _Gpu:
         yield "energy_j", self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) * PER_MILLI
 
     def _begin_activity(self) -> Values:
-        self._activity = Activity(self._nvml, self._handle)
+        self._activity = Activity(self._nvml, self._handle, self._answers)
         return ()
 
     def _begin_xids(self) -> Values:

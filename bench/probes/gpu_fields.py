@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-PER_MILLI, PER_NANO, PER_CENT, KB, KIB, MEGA = 1e-3, 1e-9, 1e-2, 1e3, 1024.0, 1e6
+PER_MILLI, PER_NANO, PER_CENT, KB, KIB, MIB, MEGA = 1e-3, 1e-9, 1e-2, 1e3, 1024.0, 1024.0**2, 1e6
 GPU_SCOPE, MODULE_SCOPE = 0, 1  # of power and energy: the GPU, or the module with its processor
 _ALL_LINKS = 0xFFFFFFFF  # as scope of an NVLink field: the sum of them
 Values = Iterator[tuple[str, float]]

@@ -138,6 +138,42 @@ def test_whatever_the_bindings_raise_costs_no_joule(answered, call):
     assert "KeyError: 'odd'" in found.absent[GPU].values()
 
 
+ACTIVE = (*CARD, "steps sm_active_ratio 0:0.5", "steps dram_active_ratio 0:0.25", "steps gpm_graphics_ratio 0:0.75")
+TRAFFIC = (
+    "steps gpm_pcie_sent_bytes_per_s 0:1048576", "steps gpm_pcie_received_bytes_per_s 0:3145728",
+    "steps nvlink_sent_bytes_per_s 0:5242880", "steps nvlink_received_bytes_per_s 0:7340032",
+)  # fmt: skip
+
+
+def test_traffic_comes_from_the_activity_counters_and_the_sensor_rests_where_they_have_it(answered):
+    found = answered(trace_of(**{GPU: (*ACTIVE, *TRAFFIC)}))
+    assert found.values("pcie_sent_bytes_per_s") == [2**20] * (SAMPLES - 1)  # the sensor would say 2e6
+    assert found.values("pcie_received_bytes_per_s") == [3 * 2**20] * (SAMPLES - 1)
+    assert found.values("nvlink_sent_bytes_per_s") == [5 * 2**20] * (SAMPLES - 1)
+    assert found.values("nvlink_received_bytes_per_s") == [7 * 2**20] * (SAMPLES - 1)
+
+
+def test_the_sensor_is_asked_where_the_activity_counters_have_no_pcie(answered):
+    found = answered(trace_of(**{GPU: ACTIVE}))
+    assert found.values("pcie_sent_bytes_per_s") == [2e6] * (SAMPLES - 1)
+    assert found.values("pcie_received_bytes_per_s") == [3e6] * (SAMPLES - 1)
+    assert "pcie_sent_bytes_per_s" not in found.absent[GPU]
+
+
+def test_the_sensor_is_asked_where_the_activity_counters_may_not_be_read(answered):
+    found = answered(trace_of(**{GPU: (*ACTIVE, *TRAFFIC, "refusing gpm 4")}))
+    assert found.values("pcie_sent_bytes_per_s") == [2e6] * SAMPLES
+    assert "sm_active_ratio" in found.absent[GPU]
+
+
+def test_an_activity_that_the_card_has_not_is_named_and_one_without_a_number_counts_as_failed(answered):
+    found = answered(trace_of(**{GPU: (*ACTIVE, *TRAFFIC[:3], "steps tensor_active_ratio 0:nan")}))
+    assert found.absent[GPU]["nvlink_received_bytes_per_s"] == "Not Supported"
+    assert found.failed == {GPU: {"tensor_active_ratio": SAMPLES - 1}}
+    assert not found.values("tensor_active_ratio")
+    assert found.values("sm_active_ratio") == [0.5] * (SAMPLES - 1)
+
+
 @pytest.mark.parametrize(("driver", "known"), [("535.43.02", False), ("535.86.10", False), ("535.98", True)])
 def test_a_list_of_processes_that_the_driver_lays_out_otherwise_is_not_known(answered, driver, known):
     found = answered(trace_of(driver=driver, **{GPU: (*CARD, "process 42 1000 -9 1e9", "process 43 1000 -9 1e9")}))
