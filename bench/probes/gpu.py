@@ -2,7 +2,7 @@
 
 Rows have the source `gpu` and the GPU's UUID as entity. `energy_j` counts since the driver was loaded, and its instant
 is the middle of the call that read it; the card renews it some 10 to 50 times a second, so two reads may be equal.
-`power_w` is the card's instant power where it
+Where GPU and processor are one module it is the GPU's alone, or absent. `power_w` is the card's instant power where it
 has one: the older reading (`power_average_w`) is a mean over a second on Ampere and newer. A metric that a card does
 not have is absent, and named once in `absent`; a GPU that is lost in the middle costs no row of another one.
 """
@@ -17,12 +17,12 @@ from typing import Any
 from bench.clock import NS_PER_S, now_ns
 from bench.probes.gpm import Activity
 from bench.probes.gpu_driver import Version, driver_version, event_counters, lacks_by_version
+from bench.probes.gpu_energy import MODULE_ONLY, Counters, energy_counters
 from bench.probes.gpu_events import Xids
 from bench.probes.gpu_fields import (
     FAST,
     FAST_FIELDS,
     PCIE,
-    PER_MILLI,
     SLOW,
     SLOW_FIELDS,
     Asked,
@@ -77,15 +77,19 @@ class _Gpu:
         for metric, why in lacks_by_version(version).items():
             self._answers.set_absent((metric,), why)
         self._fast_fields = [*FAST_FIELDS, *event_counters(version)]
+        self._counters: Counters = {}
         self._activity: Activity | None = None
         self._xids: Xids | None = None
+        self._answers.of(("energy_j",), self._find_counters)
         self._answers.of(Activity.metrics, self._begin_activity)
         self._answers.of(Xids.metrics, self._begin_xids)
 
     def energy(self) -> Iterator[Row]:
-        before_ns = now_ns()
-        for metric, value in self._answers.of(("energy_j",), self._energy):
-            yield (before_ns + now_ns()) // 2, SOURCE, self._uuid, metric, value
+        """First of all, and each counter with the middle of its own call as its instant."""
+        for metric, read in self._counters.items():
+            before_ns = now_ns()
+            for _, value in self._answers.of((metric,), partial(_one, metric, read)):
+                yield (before_ns + now_ns()) // 2, SOURCE, self._uuid, metric, value
 
     def fast(self) -> Iterator[Row]:
         yield from self._fields(self._fast_fields)
@@ -110,8 +114,11 @@ class _Gpu:
         if self._xids is not None:
             yield from self._rows(self._answers.of(Xids.metrics, self._xids.values, last_words=True))
 
-    def _energy(self) -> Values:
-        yield "energy_j", self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle) * PER_MILLI
+    def _find_counters(self) -> Values:
+        self._counters = energy_counters(self._nvml, self._handle)
+        if "energy_j" not in self._counters:
+            self._answers.set_absent(("energy_j",), MODULE_ONLY)
+        return ()
 
     def _begin_activity(self) -> Values:
         self._activity = Activity(self._nvml, self._handle, self._answers)
@@ -166,3 +173,7 @@ class _Gpu:
     def _rows(self, values: Values) -> Iterator[Row]:
         for metric, value in values:
             yield now_ns(), SOURCE, self._uuid, metric, value
+
+
+def _one(metric: str, read: Any) -> Iterator[tuple[str, float]]:
+    yield metric, read()

@@ -77,6 +77,12 @@ PCIE = (  # each call measures for 20 ms and answers then: asked in a thread of 
 )
 
 
+def read_field(nvml: Any, handle: Any, number: int, scope: int) -> float:
+    """One field alone, in NVML's own unit."""
+    (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(number, scope)])
+    return field_value(nvml, answer)
+
+
 def field_value(nvml: Any, answer: Any) -> float:
     """The number in the union that the field's type names; `NVMLError` where the field was refused."""
     if answer.nvmlReturn != nvml.NVML_SUCCESS:

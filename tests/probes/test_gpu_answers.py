@@ -174,6 +174,39 @@ def test_an_activity_that_the_card_has_not_is_named_and_one_without_a_number_cou
     assert found.values("sm_active_ratio") == [0.5] * (SAMPLES - 1)
 
 
+MODULE = ("steps power_w 0:300", "steps module_power_w 0:500", "energy 0.1 module_power_w", "steps c2c 0:1")
+JOULES = {300: pytest.approx(31_000, rel=0.03), 500: pytest.approx(51_000, rel=0.03)}  # watts -> after 100 s, and 1000
+
+
+@pytest.mark.parametrize("statements", [MODULE, (*MODULE, "own module_power_w")])
+def test_a_superchip_without_a_counter_of_the_gpus_own_has_only_its_modules_energy(answered, statements):
+    found = answered(trace_of(**{GPU: statements}))
+    assert found.absent[GPU]["energy_j"] == "the counter is the whole module's, its processor included"
+    assert not found.values("energy_j")
+    assert found.values("module_energy_j") == [JOULES[500]] * SAMPLES
+
+
+def test_a_superchip_with_a_counter_of_the_gpus_own_has_both(answered):
+    found = answered(trace_of(**{GPU: (*MODULE, "own power_w")}))
+    assert found.values("energy_j") == [JOULES[300]] * SAMPLES
+    assert found.values("module_energy_j") == [JOULES[500]] * SAMPLES
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (*CARD, "steps c2c 0:1"),  # GB10: linked, and no power of a module
+        (*CARD, "steps c2c 0:1", "steps module_power_w 0:0"),
+        (*CARD, "steps module_power_w 0:310"),  # a board that tells its module's power and has no processor
+        (*CARD, "steps module_power_w 0:310", "steps c2c 0:0", "own power_w"),
+    ],
+)
+def test_any_other_card_has_the_energy_of_its_counter(answered, statements):
+    found = answered(trace_of(**{GPU: statements}))
+    assert found.values("energy_j") == [JOULES[300]] * SAMPLES
+    assert not found.values("module_energy_j")
+
+
 @pytest.mark.parametrize(("driver", "known"), [("535.43.02", False), ("535.86.10", False), ("535.98", True)])
 def test_a_list_of_processes_that_the_driver_lays_out_otherwise_is_not_known(answered, driver, known):
     found = answered(trace_of(driver=driver, **{GPU: (*CARD, "process 42 1000 -9 1e9", "process 43 1000 -9 1e9")}))
