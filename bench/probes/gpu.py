@@ -25,6 +25,7 @@ from bench.probes.gpu_fields import (
     PCIE,
     SLOW,
     SLOW_FIELDS,
+    USAGE_IS_POWER,
     Asked,
     Field,
     field_value,
@@ -76,13 +77,15 @@ class _Gpu:
         self._answers = Answers(nvml, uuid, notes)
         for metric, why in lacks_by_version(version).items():
             self._answers.set_absent((metric,), why)
-        self._fast_fields = [*FAST_FIELDS, *event_counters(version)]
+        self._fast, self._fast_fields = list(FAST), [*FAST_FIELDS, *event_counters(version)]
         self._counters: Counters = {}
         self._activity: Activity | None = None
         self._xids: Xids | None = None
+        self._usage_is_instant = False
         self._answers.of(("energy_j",), self._find_counters)
         self._answers.of(Activity.metrics, self._begin_activity)
         self._answers.of(Xids.metrics, self._begin_xids)
+        self._answers.of((), self._find_architecture)
 
     def energy(self) -> Iterator[Row]:
         """First of all, and each counter with the middle of its own call as its instant."""
@@ -93,7 +96,12 @@ class _Gpu:
 
     def fast(self) -> Iterator[Row]:
         yield from self._fields(self._fast_fields)
-        yield from self._asked(FAST)
+        if self._usage_is_instant and self._answers.lack(("power_w",)):
+            self._usage_is_instant = False  # seen to
+            self._answers.set_present("power_w")
+            self._fast_fields = [one for one in self._fast_fields if one.metric != "power_w"]
+            self._fast.append(USAGE_IS_POWER)
+        yield from self._asked(self._fast)
 
     def slow(self) -> Iterator[Row]:
         yield from self._fields(SLOW_FIELDS)
@@ -126,6 +134,13 @@ class _Gpu:
 
     def _begin_xids(self) -> Values:
         self._xids = Xids(self._nvml, self._handle)
+        return ()
+
+    def _find_architecture(self) -> Values:
+        nvml = self._nvml
+        self._usage_is_instant = nvml.nvmlDeviceGetArchitecture(self._handle) in (
+            nvml.NVML_DEVICE_ARCH_VOLTA, nvml.NVML_DEVICE_ARCH_TURING,
+        )  # fmt: skip
         return ()
 
     def _asked(self, questions: Iterable[Asked]) -> Iterator[Row]:

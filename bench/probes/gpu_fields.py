@@ -52,6 +52,8 @@ FAST_FIELDS = (
     Field("throttled_sync_s", "NVML_FI_DEV_PERF_POLICY_SYNC_BOOST", PER_NANO),
     Field("throttled_board_s", "NVML_FI_DEV_PERF_POLICY_BOARD_LIMIT", PER_NANO),
 )
+# Instead of field 186 on Volta and Turing: "instantaneous" there by the header, a mean over a second on what is newer.
+USAGE_IS_POWER = Asked(("power_w",), lambda n, h: _one("power_w", n.nvmlDeviceGetPowerUsage(h) * PER_MILLI))
 SLOW = (  # once a second
     Asked(("power_average_w",), lambda n, h: _one("power_average_w", n.nvmlDeviceGetPowerUsage(h) * PER_MILLI)),
     Asked(("power_limit_w",), lambda n, h: _one("power_limit_w", n.nvmlDeviceGetEnforcedPowerLimit(h) * PER_MILLI)),

@@ -215,6 +215,19 @@ def test_a_list_of_processes_that_the_driver_lays_out_otherwise_is_not_known(ans
     assert known is ("535.43 to 535.86" not in found.absent[GPU].get("processes", ""))
 
 
+@pytest.mark.parametrize(("architecture", "is_instant"), [(5, True), (6, True), (7, False), (9, False)])
+def test_the_older_reading_is_the_power_where_it_is_instant_and_there_is_no_field(answered, architecture, is_instant):
+    old = (*CARD, f"architecture {architecture}", "unsupported power_w_field", "steps power_average_w 0:250")
+    found = answered(trace_of(**{GPU: old}))
+    assert found.values("power_w") == ([250] * SAMPLES if is_instant else [])
+    assert is_instant is ("power_w" not in found.absent[GPU])
+
+
+def test_the_field_is_the_power_where_an_old_card_has_it(answered):
+    found = answered(trace_of(**{GPU: (*CARD, "architecture 5", "steps power_average_w 0:250")}))
+    assert found.values("power_w") == [300] * SAMPLES
+
+
 @pytest.mark.parametrize("statement", ["refusing temperature_v 13", "refusing temperature_v 3", ""])
 def test_the_temperature_is_read_by_whichever_call_the_driver_has(answered, statement):
     found = answered(trace_of(**{GPU: (*CARD, statement)}))
