@@ -1,7 +1,8 @@
 """What NVML is asked of one GPU: each metric with its call, its unit and how often.
 
-Rows are named by `bench.probes.gpu`. Fields and their numbers are those of nvidia-ml-py; what a card or driver does not
-know it refuses, and is not asked again. Cumulative values are since the driver was loaded.
+Rows are named by `bench.probes.gpu`. Fields are named as in nvidia-ml-py; those whose numbers hang on the driver are in
+`bench.probes.gpu_driver`. What a card or driver does not know it refuses, and is not asked again. Cumulative values are
+since the driver was loaded.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-PER_MILLI, PER_NANO, PER_CENT, KB, KIB, MEGA = 1e-3, 1e-9, 1e-2, 1e3, 1024.0, 1e6
+PER_MILLI, PER_NANO, PER_CENT, KB, KIB, MIB, MEGA = 1e-3, 1e-9, 1e-2, 1e3, 1024.0, 1024.0**2, 1e6
+GPU_SCOPE, MODULE_SCOPE = 0, 1  # of power and energy: the GPU, or the module with its processor
 _ALL_LINKS = 0xFFFFFFFF  # as scope of an NVLink field: the sum of them
 Values = Iterator[tuple[str, float]]
 Question = Callable[[Any, Any], Values]  # (pynvml, handle) -> metric, value
@@ -29,9 +31,13 @@ class Field:
     """One field of the batched call."""
 
     metric: str
-    name: str  # in pynvml
+    field: str | int  # its name in pynvml, or its number
     factor: float  # to our unit
-    scope: int = 0  # of power: 0 the GPU, 1 the module with its processor
+    scope: int = GPU_SCOPE
+
+    def number(self, nvml: Any) -> int | None:
+        """None where these bindings do not know it."""
+        return self.field if isinstance(self.field, int) else getattr(nvml, self.field, None)
 
 
 FAST = (  # 10 times a second: what an integral or a window's edge needs
@@ -45,10 +51,9 @@ FAST_FIELDS = (
     Field("throttled_thermal_s", "NVML_FI_DEV_PERF_POLICY_THERMAL", PER_NANO),
     Field("throttled_sync_s", "NVML_FI_DEV_PERF_POLICY_SYNC_BOOST", PER_NANO),
     Field("throttled_board_s", "NVML_FI_DEV_PERF_POLICY_BOARD_LIMIT", PER_NANO),
-    Field("throttled_sw_thermal_s", "NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN", PER_NANO),
-    Field("throttled_hw_thermal_s", "NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN", PER_NANO),
-    Field("throttled_hw_brake_s", "NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_POWER_BRAKE_SLOWDOWN", PER_NANO),
 )
+# Instead of field 186 on Volta and Turing: "instantaneous" there by the header, a mean over a second on what is newer.
+USAGE_IS_POWER = Asked(("power_w",), lambda n, h: _one("power_w", n.nvmlDeviceGetPowerUsage(h) * PER_MILLI))
 SLOW = (  # once a second
     Asked(("power_average_w",), lambda n, h: _one("power_average_w", n.nvmlDeviceGetPowerUsage(h) * PER_MILLI)),
     Asked(("power_limit_w",), lambda n, h: _one("power_limit_w", n.nvmlDeviceGetEnforcedPowerLimit(h) * PER_MILLI)),
@@ -61,7 +66,7 @@ SLOW = (  # once a second
     Asked(("ecc_uncorrected",), lambda n, h: _one("ecc_uncorrected", _ecc(n, h, n.NVML_MEMORY_ERROR_TYPE_UNCORRECTED))),
 )
 SLOW_FIELDS = (
-    Field("module_power_w", "NVML_FI_DEV_POWER_INSTANT", PER_MILLI, scope=1),
+    Field("module_power_w", "NVML_FI_DEV_POWER_INSTANT", PER_MILLI, scope=MODULE_SCOPE),
     Field("memory_temperature_c", "NVML_FI_DEV_MEMORY_TEMP", 1.0),
     Field("nvlink_sent_bytes", "NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX", KIB, scope=_ALL_LINKS),
     Field("nvlink_received_bytes", "NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX", KIB, scope=_ALL_LINKS),
@@ -74,8 +79,16 @@ PCIE = (  # each call measures for 20 ms and answers then: asked in a thread of 
 )
 
 
+def read_field(nvml: Any, handle: Any, number: int, scope: int) -> float:
+    """One field alone, in NVML's own unit."""
+    (answer,) = nvml.nvmlDeviceGetFieldValues(handle, [(number, scope)])
+    return field_value(nvml, answer)
+
+
 def field_value(nvml: Any, answer: Any) -> float:
-    """The number in the union that the field's type names."""
+    """The number in the union that the field's type names; `NVMLError` where the field was refused."""
+    if answer.nvmlReturn != nvml.NVML_SUCCESS:
+        raise nvml.NVMLError(answer.nvmlReturn)
     member = {
         nvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
         nvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
@@ -83,7 +96,10 @@ def field_value(nvml: Any, answer: Any) -> float:
         nvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
         nvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
         nvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",
-    }[answer.valueType]
+        nvml.NVML_VALUE_TYPE_UNSIGNED_SHORT: "usVal",
+    }.get(answer.valueType)
+    if member is None:
+        raise ValueError(f"the driver answers with a value of type {answer.valueType}, which is not known here")
     return float(getattr(answer.value, member))
 
 
@@ -100,10 +116,10 @@ def clocks_event_bits(nvml: Any, handle: Any) -> float:
 
 
 def temperature_c(nvml: Any, handle: Any) -> float:
-    """Of the GPU; older drivers know the older call alone, which CUDA 14 drops."""
+    """Of the chip; by the older call, which goes with CUDA 14, where the newer one has no answer."""
     try:
         return float(nvml.nvmlDeviceGetTemperatureV(handle, nvml.NVML_TEMPERATURE_GPU))
-    except nvml.NVMLError_FunctionNotFound:
+    except nvml.NVMLError:
         return float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
 
 

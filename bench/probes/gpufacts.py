@@ -25,6 +25,7 @@ class GpuFacts:
     compute_mode: str | None = None  # "default", "exclusive process", "prohibited": who else may use it
     persistence: bool | None = None  # the driver stays loaded when nobody uses the GPU
     mig: bool | None = None  # cut into instances
+    ecc: bool | None = None  # memory errors are corrected, which costs bandwidth on cards without HBM
     compute_capability: str | None = None  # "9.0": which GPU code it runs
     pci_bus_id: str | None = None  # as sysfs writes it, "0000:0f:00.0"
     memory_bus_width_bits: int | None = None
@@ -36,6 +37,7 @@ class GpuHost:
     """The driver with its GPUs."""
 
     gpus: tuple[GpuFacts, ...] = ()
+    unreadable: tuple[str, ...] = ()  # of the others: "GPU 3: GPU is lost"
     driver: str | None = None
     cuda_driver: str | None = None  # newest CUDA that the driver speaks, "13.0"
     problem: str | None = None  # why nothing could be asked
@@ -61,19 +63,29 @@ def read_gpus() -> GpuHost:
 
 def _host(nvml: Any) -> GpuHost:
     cuda = _asked(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)
+    gpus: list[GpuFacts] = []
+    unreadable: list[str] = []
+    for index in range(nvml.nvmlDeviceGetCount()):  # which counts lost ones too
+        try:
+            gpus.append(_gpu(nvml, index))
+        except nvml.NVMLError as error:
+            unreadable.append(f"GPU {index}: {error}")
     return GpuHost(
-        gpus=tuple(_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())),
+        gpus=tuple(gpus),
+        unreadable=tuple(unreadable),
         driver=_asked(nvml, nvml.nvmlSystemGetDriverVersion),
         cuda_driver=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
     )
 
 
 def _gpu(nvml: Any, index: int) -> GpuFacts:
+    """`NVMLError` where it has no handle, name or UUID: it could be told from no other, nor be used."""
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     memory = _asked(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
     power_mw = _asked(nvml, nvml.nvmlDeviceGetPowerManagementLimit, handle)
     persistence = _asked(nvml, nvml.nvmlDeviceGetPersistenceMode, handle)
     mig = _asked(nvml, nvml.nvmlDeviceGetMigMode, handle)
+    ecc = _asked(nvml, nvml.nvmlDeviceGetEccMode, handle)
     compute_mode = _asked(nvml, nvml.nvmlDeviceGetComputeMode, handle)
     pci = _asked(nvml, nvml.nvmlDeviceGetPciInfo, handle)
     capability = _asked(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle)
@@ -87,6 +99,7 @@ def _gpu(nvml: Any, index: int) -> GpuFacts:
         compute_mode=_COMPUTE_MODES.get(compute_mode) if compute_mode is not None else None,
         persistence=bool(persistence) if persistence is not None else None,
         mig=bool(mig[0]) if mig else None,
+        ecc=bool(ecc[0]) if ecc else None,
         compute_capability=".".join(map(str, capability)) if capability else None,
         pci_bus_id=sysfs_bus_id(pci.busId) if pci else None,
         memory_bus_width_bits=_asked(nvml, nvml.nvmlDeviceGetMemoryBusWidth, handle) or None,  # 0: it does not say

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.probes.gpu_driver import driver_version, is_process_list_known
 from bench.probes.gpu_fields import clocks_event_bits, memory_bytes, temperature_c
 
 
@@ -39,7 +40,8 @@ def read_states(nvml: Any, uuids: Sequence[str]) -> tuple[GpuState, ...]:
 
 
 def _state(nvml: Any, uuid: str, handle: Any) -> GpuState:
-    found = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    is_listed = is_process_list_known(driver_version(nvml))
+    found = _asked(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)) if is_listed else None
     rates = _asked(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
     warm_c = _asked(nvml, lambda: temperature_c(nvml, handle))
     memory = _asked(nvml, lambda: dict(memory_bytes(nvml, handle)))

@@ -65,11 +65,11 @@ def choose_gpus(wanted: Gpu, host: GpuHost) -> tuple[tuple[GpuFacts, ...], ...]:
 
 
 def found_gpus(host: GpuHost) -> str:
-    """Names with their number, for a person."""
+    """Names with their number, and which cannot be read, for a person."""
     names = [f"{gpu.name} (MIG on)" if gpu.mig else gpu.name for gpu in host.gpus]
-    if not names:
-        return f"none ({host.problem})" if host.problem else "none"
-    return ", ".join(f"{names.count(name)} × {name}" for name in dict.fromkeys(names))
+    found = ", ".join(f"{names.count(name)} × {name}" for name in dict.fromkeys(names)) or "none"
+    why = "; ".join(filter(None, (host.problem, *host.unreadable)))
+    return f"{found} ({why})" if why else found
 
 
 def choose_cpus(scenario: Scenario, gpus: Sequence[GpuFacts], sysfs: Path = SYSFS) -> tuple[str | None, str | None]:

@@ -33,9 +33,9 @@ def build(folder: Path) -> Path:
     return folder
 
 
-def trace_of(**gpus: Sequence[str]) -> str:
+def trace_of(*, driver: str | None = None, **gpus: Sequence[str]) -> str:
     """`trace_of(**{GPU: ("linear power_w 0:100 2:300", "energy 0.1")})`: PLAIN comes with every GPU."""
-    lines = []
+    lines = [f"driver {driver}"] if driver else []
     for uuid, statements in gpus.items():
         given = {tuple(one.split()[:2]) for one in statements}
         lines += [f"gpu {uuid}", *statements, *(one for one in PLAIN if tuple(one.split()[:2]) not in given)]
