@@ -12,6 +12,7 @@ from bench import doctor
 from bench.engines.llamacpp import LlamaCpp
 from bench.errors import PrerequisiteError
 from bench.plan import make_plan
+from bench.probes.gpufacts import GpuHost
 from bench.scenario import load_scenario
 from bench.vocabulary import RuntimeKind
 from tests.scenario.sample import TEXT, write
@@ -199,6 +200,7 @@ def test_everything_missing_comes_in_one_error_each_with_its_repair(tmp_path):
 
 
 def test_looking_at_a_process_arm_starts_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.doctor.gpu.read_gpus", GpuHost)  # the driver is asked by a process, which is no arm's
     monkeypatch.setattr("subprocess.Popen", None)
     scenario = scenario_of(tmp_path)
     assert scenario.arms[0].runtime is RuntimeKind.PROCESS

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from bench.errors import LimitError
 from bench.events import Event, Progress
 from bench.launching.cardwords import busy, unlike
+from bench.probes.driver_process import DriverSilent
 from bench.probes.gpustate import GpuState
-from bench.probes.gpuwatch import DriverSilent, GpuGone, GpuWatch
+from bench.probes.gpuwatch import GpuGone, GpuWatch
 
 MOST_WAIT_S = 300.0
 POLL_S, TELL_S = 1.0, 10.0

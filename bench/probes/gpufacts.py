@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from bench.probes.driver_process import DriverProcess, DriverSilent
 
 _TOOL_TIMEOUT_S = 30.0
 _COMPUTE_MODES = {0: "default", 1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}  # NVML's own numbers
@@ -44,7 +48,19 @@ class GpuHost:
 
 
 def read_gpus() -> GpuHost:
-    """Asked anew at each call: a driver may be loaded meanwhile."""
+    """Asked anew at each call, for a driver may be loaded meanwhile; one that hangs is a problem as any other."""
+    process = DriverProcess("bench.probes.gpufacts")
+    try:
+        answer = process.ask("the GPUs of this host")
+    except DriverSilent as error:
+        return GpuHost(problem=f"the driver does not answer ({error})")
+    finally:
+        process.close()
+    gpus = tuple(GpuFacts(**document) for document in answer.pop("gpus"))
+    return GpuHost(gpus=gpus, unreadable=tuple(answer.pop("unreadable")), **answer)
+
+
+def _read() -> GpuHost:
     try:
         nvml = importlib.import_module("pynvml")  # of the extra `run`
     except ModuleNotFoundError:
@@ -130,3 +146,8 @@ def toolkit_version() -> str | None:
         return None
     match = re.search(r"\bversion:?\s+v?(\d+(?:\.\d+)+\S*)", done.stdout)
     return match[1] if match else None
+
+
+if __name__ == "__main__":
+    sys.stdin.readline()
+    sys.stdout.write(json.dumps(asdict(_read())) + "\n")

@@ -1,8 +1,7 @@
 """The GPUs at this moment: who uses them, how warm they are, and how they are set.
 
 `python -m bench.probes.gpustate` answers from a process of its own, until stdin ends: a list of UUIDs in JSON on each
-line, an answer in JSON on a line for each. `bench.probes.gpuwatch` starts it, for a call into a driver that has lost
-a card may never come back, and then no thread of this process could be interrupted.
+line, an answer in JSON on a line for each. `bench.probes.gpuwatch` starts it.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ import pytest
 from bench.errors import LimitError
 from bench.launching import gates
 from bench.launching.gates import GpuGate
+from bench.probes.driver_process import DriverSilent
 from bench.probes.gpustate import GpuState
-from bench.probes.gpuwatch import DriverSilent, GpuGone
+from bench.probes.gpuwatch import GpuGone
 
 IDLE = GpuState(uuid="GPU-a", processes=(), utilisation_ratio=0.0, temperature_c=40.0)
 

@@ -3,13 +3,20 @@
 import os
 import signal
 import time
+from contextlib import closing
 
 import pytest
 
-from bench.probes.gpuwatch import DriverSilent, GpuGone, GpuWatch
+from bench.probes.driver_process import DriverSilent
+from bench.probes.gpufacts import read_gpus
+from bench.probes.gpuwatch import GpuGone, GpuWatch
 from tests.nvml import GPU, OTHER, build, play, requires_gcc, trace_of
 
 pytestmark = requires_gcc
+
+
+def silent(*_):
+    raise DriverSilent("not within 60 s")
 
 
 @pytest.fixture
@@ -46,9 +53,9 @@ def test_every_fact_of_a_state_comes_from_the_bindings_in_our_units(watched):
 def test_one_process_answers_every_question(watched):
     watch = watched(trace_of(**{GPU: ()}))
     watch.read([GPU])
-    pid = watch._process.pid
+    pid = watch.process.pid
     watch.read([GPU])
-    assert watch._process.pid == pid
+    assert watch.process.pid == pid
     watch.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -57,18 +64,18 @@ def test_one_process_answers_every_question(watched):
 def test_a_driver_that_hangs_is_not_waited_for_and_asked_anew_the_next_time(watched):
     watch = watched(trace_of(**{GPU: ()}))
     watch.read([GPU])
-    os.kill(watch._process.pid, signal.SIGSTOP)
-    watch._answer_s = 0.2
+    os.kill(watch.process.pid, signal.SIGSTOP)
+    watch.process.answer_s = 0.2
     with pytest.raises(DriverSilent, match=r"not within 0\.2 s"):
         watch.read([GPU])
-    watch._answer_s = 30.0
+    watch.process.answer_s = 30.0
     assert watch.read([GPU])[0].uuid == GPU
 
 
 def test_a_library_that_kills_its_process_is_a_silent_driver(watched):
     watch = watched(trace_of(**{GPU: ()}))
     watch.read([GPU])
-    os.kill(watch._process.pid, signal.SIGKILL)
+    os.kill(watch.process.pid, signal.SIGKILL)
     with pytest.raises(DriverSilent, match="ended the process"):
         watch.read([GPU])
     assert watch.read([GPU])[0].uuid == GPU
@@ -87,5 +94,11 @@ def test_a_card_that_is_not_there_is_gone(watched):
 
 
 def test_without_a_driver_there_is_nothing_to_wait_for():
-    with GpuWatch() as watch, pytest.raises(GpuGone, match="NVML"):
+    with closing(GpuWatch()) as watch, pytest.raises(GpuGone, match="NVML"):
         watch.read([GPU])
+
+
+def test_the_facts_of_a_host_whose_driver_hangs_are_a_problem_told_in_time(monkeypatch):
+    monkeypatch.setattr("bench.probes.driver_process.DriverProcess.ask", silent)
+    host = read_gpus()
+    assert host.gpus == () and host.problem == "the driver does not answer (not within 60 s)"
