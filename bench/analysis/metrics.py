@@ -37,10 +37,7 @@ def _output_tokens_per_s(rows: StageRows) -> float | None:
 
 
 def _requests_per_s(rows: StageRows) -> float | None:
-    if rows.length_s <= 0 or rows.all.empty:
-        return None
-    done = rows.all[rows.all["status"] == RequestStatus.OK]["last_token_s"]
-    return float(done.between(rows.window.window_start_s, rows.window.window_end_s).sum()) / rows.length_s
+    return None if rows.length_s <= 0 or rows.all.empty else rows.answered / rows.length_s
 
 
 def _error_ratio(rows: StageRows) -> float | None:
@@ -103,8 +100,9 @@ METRICS: tuple[Metric, ...] = (
         better=Better.HIGHER,
         margin=0.05,
         of_stage=_requests_per_s,
-        definition="Requests that ended well and whose last token arrived inside the window, divided by the window's "
-        "length.",
+        definition="Requests that ended well, each by the share of its output tokens that arrived inside the window, "
+        "divided by the window's length: answers of equal lengths keep in step, and whole ones would count the moment "
+        "at which the window cut them.",
     ),
     *_latency(
         "ttft",

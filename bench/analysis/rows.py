@@ -55,6 +55,20 @@ class StageRows:
         """What `ok` says, by the name of the latency."""
         return {"ttft": ttft_s(self.ok), "tpot": tpot_s(self.ok), "e2e": e2e_s(self.ok)}
 
+    @cached_property
+    def answered(self) -> float:
+        """Requests that ended well, each by the share of its tokens that arrived inside the window.
+
+        Streams of equal lengths stay in step, so whole endings would count the phase in which the window cut them:
+        the same in every launch of an arm, and so with an interval that hides it. A row whose tokens are not known
+        counts whole, where it ended.
+        """
+        good = self.all[self.all["status"] == RequestStatus.OK]
+        ended = good["last_token_s"].between(self.window.window_start_s, self.window.window_end_s)
+        asked = good["output_tokens"].where(good["output_tokens"] > 0)
+        share = (good["window_tokens"] / asked).astype("float64").clip(upper=1.0)
+        return float(share.fillna(ended.astype("float64")).sum())
+
     @property
     def length_s(self) -> float:
         """Length of the window."""

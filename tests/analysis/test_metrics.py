@@ -109,15 +109,40 @@ def test_tokens_count_where_they_arrived_whatever_became_of_the_request():
     assert stage_values(table, WINDOW)["output_tokens_per_s"] == pytest.approx((4 + 11 + 7 + 2) / 10)
 
 
-def test_requests_count_where_they_ended():
+def test_requests_count_by_the_share_of_their_tokens_that_arrived_in_the_window():
     table = rows(
-        {"phase": "warmup", "start_s": 9.0},  # ends at 10.5
-        {"start_s": 12.0},
-        {"start_s": 19.0},  # ends at 20.5
-        {"start_s": 18.5},  # ends exactly with the window
-        {"start_s": 12.0, "status": "error"},
+        {"phase": "warmup", "start_s": 9.0, "output_tokens": 10, "window_tokens": 4},
+        {"output_tokens": 11, "window_tokens": 11},
+        {"start_s": 19.0, "output_tokens": 10, "window_tokens": 5},  # ends after the window
+        {"start_s": 12.0, "status": "error", "output_tokens": 10, "window_tokens": 10},
+        {"start_s": 12.0, "status": "incomplete", "output_tokens": 10, "window_tokens": 10},
     )
-    assert stage_values(table, WINDOW)["requests_per_s"] == pytest.approx(3 / 10)
+    assert stage_values(table, WINDOW)["requests_per_s"] == pytest.approx((0.4 + 1 + 0.5) / 10)
+
+
+def test_requests_whose_tokens_are_not_known_count_where_they_ended():
+    table = rows(
+        {"phase": "warmup", "start_s": 9.0, "window_tokens": None},  # ends at 10.5
+        {"start_s": 18.5, "window_tokens": None},  # ends exactly with the window
+        {"start_s": 19.0, "window_tokens": None},  # ends at 20.5
+    )
+    assert stage_values(table, WINDOW)["requests_per_s"] == pytest.approx(2 / 10)
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 1.0, 3.0, 5.0])
+def test_streams_in_step_give_the_same_rate_wherever_the_window_cuts_them(phase_s):
+    begins = [phase_s + 6.0 * wave for wave in range(-1, 5)]  # four streams, each answer takes 6 s and 60 tokens
+    table = rows(
+        *(
+            {
+                "start_s": begin_s, "first_token_s": begin_s + 0.1, "last_token_s": begin_s + 6.0, "output_tokens": 60,
+                "window_tokens": sum(10 <= begin_s + 0.1 * token <= 20 for token in range(1, 61)),
+            }
+            for begin_s in begins
+            for _ in range(4)
+        )
+    )  # fmt: skip
+    assert stage_values(table, WINDOW)["requests_per_s"] == pytest.approx(4 / 6, rel=0.02)
 
 
 def test_mean_gap_weighs_gaps_not_requests():
