@@ -8,10 +8,10 @@ from typing import Any
 from bench.analysis.energy import DISAGREE, cut_gpus, gpu_rows
 from bench.analysis.numbers import Numbers
 from bench.analysis.rows import StageRows
-from bench.analysis.slowdown import POWER_CAP, event_bits, held_back, intruders, within
 from bench.analysis.words import percent
 from bench.record import Finding, Launch
 from bench.vocabulary import Severity
+from bench.voids import MOST_SLOWED, POWER_CAP, event_bits, held_back, intruders, within
 
 
 def energy_known(numbers: Numbers) -> Iterator[Finding]:
@@ -63,7 +63,9 @@ def slowed_down(numbers: Numbers) -> Iterator[Finding]:
         if rows.gpu is None:
             continue
         inside = within(rows.gpu, rows.window)
-        if causes := held_back(inside):
+        slowed = held_back(rows.gpu, rows.window)
+        causes = [f"{cause} {percent(share)} of the time" for cause, share in sorted(slowed.items())]
+        if slowed and max(slowed.values()) > MOST_SLOWED:
             yield _finding(
                 "gpu-slowed-down",
                 Severity.VOID,
@@ -72,6 +74,15 @@ def slowed_down(numbers: Numbers) -> Iterator[Finding]:
                 f"The GPU was held back within this window: {', '.join(causes)}. Its numbers are of a card that "
                 "protects itself, and are left out.",
                 "Repair cooling or supply; run again.",
+            )
+        elif slowed:
+            yield _finding(
+                "gpu-briefly-slowed-down",
+                Severity.INFO,
+                launch,
+                rows,
+                f"The GPU was held back for moments of this window: {', '.join(causes)}; too short to move a number.",
+                None,
             )
         bits = event_bits(inside)
         capped = float((bits & POWER_CAP).astype(bool).mean()) if len(bits) else 0.0
@@ -92,15 +103,15 @@ def others_on_the_gpu(numbers: Numbers) -> Iterator[Finding]:
     for one in numbers.kept:
         if one.telemetry is None:
             continue
-        for entity, size in intruders(one.telemetry, one.launch).groupby("entity")["value"].max().items():
+        for entity, size in intruders(one.telemetry, one.launch.stages).groupby("entity")["value"].max().items():
             uuid, _, pid = str(entity).partition("/")
+            who = f"Process {pid}, which is not the arm's ({size / 2**30:.2g} GiB)," if pid else "One more process"
             yield Finding(
                 id="gpu-shared",
                 severity=Severity.VOID,
                 arm=one.launch.arm,
                 launch=one.launch.index,
-                text=f"Process {pid}, which is not the arm's, held {size / 2**30:.2g} GiB of {uuid} while the arm was "
-                "measured; the stages that it shared are left out.",
+                text=f"{who} was on {uuid} while the arm was measured; the stages that it shared are left out.",
                 next="Keep the GPU for the benchmark alone, and run again.",
             )
 
