@@ -43,12 +43,12 @@ def parse_exposition(text: str, metric_names: Mapping[str, str]) -> Exposition:
     """
     values: dict[str, dict[str, float]] = {}  # ours -> theirs -> over the labels
     dropped = 0
-    for line in text.splitlines():
+    for line in text.split("\n"):  # the format's own rule: within a label other line ends are text
         if not line.strip() or line.startswith("#"):
             continue
         name = _NAME.match(line)
         asked = _our_name(name[0], metric_names) if name else None
-        read = _read(line, asked) if asked else None
+        read = _read(line.removesuffix("\r"), asked) if asked else None
         if not name or (asked and read is None):
             dropped += 1
         elif read and math.isfinite(read[1]):

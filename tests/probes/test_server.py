@@ -59,6 +59,17 @@ def test_labels_may_hold_braces_quotes_and_spaces():
     assert parse_exposition(r'running{a="x} 9 \" y"} 3 1700000000', NAMES).values == {"requests_running": 3.0}
 
 
+@pytest.mark.parametrize("inside", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"])
+def test_only_a_line_feed_ends_a_line(inside):
+    exposition = parse_exposition(f'running{{a="x{inside}y"}} 3\nkv 1\n', NAMES)
+    assert (exposition.values, exposition.dropped_lines) == ({"requests_running": 3.0}, 0)
+
+
+def test_lines_that_end_as_in_windows_are_read():
+    exposition = parse_exposition(GOOD.replace("\n", "\r\n") + "\r\n", NAMES)
+    assert exposition == parse_exposition(GOOD, NAMES)
+
+
 @pytest.mark.parametrize("text", ["NaN", "+Inf", "-Inf"])
 def test_value_that_is_no_number_is_not_known_rather_than_wrong(text):
     exposition = parse_exposition(f"running {text}\n", NAMES)
