@@ -82,6 +82,58 @@ def test_a_share_is_that_of_the_fullest_engine_and_an_amount_that_of_all():
     assert values == {"kv_cache_usage_ratio": 0.75, "requests_running": 7.0}
 
 
+def sglang(text: str) -> dict[str, float]:
+    exposition = parse_exposition(text, get_engine("sglang").metric_names)
+    assert exposition.dropped_lines == 0
+    return dict(exposition.values)
+
+
+RANKS = 'engine_type="unified",model_name="m",moe_ep_rank="0",pp_rank="{pp}",tp_rank="{tp}"'
+
+
+def shown(metric: str, value: float, *, pp: int = 0, tp: int = 0, more: str = "") -> str:
+    return f"sglang:{metric}{{{RANKS.format(pp=pp, tp=tp)}{more}}} {value}\n"
+
+
+def test_stages_of_a_pipeline_and_tensor_ranks_that_all_count_are_one_engine():
+    queue = "".join(shown("num_queue_reqs", 40, pp=pp) for pp in (0, 1))
+    retracted = "".join(shown("num_retracted_requests_total", 5, tp=tp) for tp in range(4))
+    late = "".join(shown("num_running_reqs", value, tp=tp) for tp, value in enumerate((16, 15)))
+    assert sglang(queue + retracted + late) == {
+        "requests_waiting": 40.0,
+        "preemptions_total": 5.0,
+        "requests_running": 16.0,
+    }
+
+
+def test_data_parallel_ranks_share_the_load_and_add_up():
+    apart = "".join(shown("num_running_reqs", 8 + n, tp=n, more=f',dp_rank="{n}"') for n in (0, 1))
+    stages = "".join(shown("num_queue_reqs", 3, pp=pp, more=f',dp_rank="{dp}"') for pp in (0, 1) for dp in (0, 1))
+    cache = "".join(shown("token_usage", 0.25 * (n + 1), tp=n, more=f',dp_rank="{n}"') for n in (0, 1))
+    assert sglang(apart + stages + cache) == {
+        "requests_running": 17.0,
+        "requests_waiting": 6.0,
+        "kv_cache_usage_ratio": 0.5,
+    }
+
+
+def test_the_priorities_of_a_queue_are_parts_of_what_stands_beside_them():
+    parts = {"": 12, "0": 7, "5": 5}
+    text = "".join(
+        shown("num_queue_reqs", value, more=f',dp_rank="{dp}",priority="{priority}"')
+        for dp in (0, 1)
+        for priority, value in parts.items()
+    )
+    assert sglang(text) == {"requests_waiting": 24.0}
+    without_whole = "".join(shown("num_queue_reqs", n, more=f',priority="{n}"') for n in (2, 3))
+    assert sglang(without_whole) == {"requests_waiting": 5.0}
+
+
+def test_the_priorities_of_a_counter_add_up_because_the_empty_one_is_a_part_too():
+    text = "".join(f'sglang:prompt_tokens_total{{model_name="m",priority="{p}"}} 10\n' for p in ("", "1", "2"))
+    assert sglang(text) == {"prompt_tokens_total": 30.0}
+
+
 def test_buckets_are_kept_under_their_bound_where_they_are_asked_for():
     names = {**NAMES, "vllm:ttft_seconds_bucket": "ttft_s_le"}
     second = GOOD.replace('{le="0.1"}', '{engine="1",le="0.1"}')
