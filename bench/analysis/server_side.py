@@ -17,11 +17,14 @@ from bench.analysis.effective import text_of
 from bench.analysis.numbers import Numbers
 from bench.analysis.rows import PERCENTILE_ROWS, StageRows, percentile
 from bench.engines import ENGINES
+from bench.engines.nim_facts import TENSORRT, TENSORRT_LOOKUPS
 from bench.record import Finding
 from bench.vocabulary import Severity
 
 _ABOVE = 1.05  # times the client's number: by more the two do not mean the same thing
 _LEAST_REQUESTS = 20  # fewer leave the edges of the window too much weight
+_LOOKUPS = {name: engine.prefix_lookups for name, engine in ENGINES.items()} | {TENSORRT: TENSORRT_LOOKUPS}
+_HITS = ("prefix_cache_hits_total", "external_prefix_cache_hits_total")  # the latter where the engine has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,20 +123,31 @@ def _prefix_hit_ratio(numbers: Numbers, arm: str, windows: list[CountedWindow]) 
 
     More hits than look-ups is no ratio: SGLang counts the hits of a request again that it put back and began anew.
     """
-    hits, queries = grown(windows, "prefix_cache_hits_total"), grown(windows, "prefix_cache_queries_total")
+    own, elsewhere = _HITS
+    has_more = any(elsewhere in one.series for one in windows)
+    hits = _grown_together(windows, _HITS if has_more else (own,))
+    queries = grown(windows, "prefix_cache_queries_total")
     if queries is None:
-        parts = [grown(windows, name) for name in _lookups(numbers, arm)]
-        known = [part for part in parts if part is not None]
-        queries = sum(known) if known and len(known) == len(parts) else None
+        queries = _grown_together(windows, _lookups(numbers, arm))
     return hits / queries if hits is not None and queries and hits <= queries else None
+
+
+def _grown_together(windows: list[CountedWindow], metrics: tuple[str, ...]) -> float | None:
+    parts = [grown(windows, name) for name in metrics]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 def _lookups(numbers: Numbers, arm: str) -> tuple[str, ...]:
     """The counters that make up the look-ups of the arm's engine; none where its launches have several engines."""
+    return _LOOKUPS.get(_engine_inside(numbers, arm), ())
+
+
+def _engine_inside(numbers: Numbers, arm: str) -> str:
+    """The engine that counts, a NIM's own one; "" where the arm's launches have several."""
     engine = next(one.engine for one in numbers.scenario.arms if one.name == arm)
     inside = {text_of("engine_inside")(one.launch.effective_config) or engine for one in numbers.of_arm(arm)}
-    name = inside.pop() if len(inside) == 1 else ""
-    return ENGINES[name].prefix_lookups if name in ENGINES else ()
+    return inside.pop() if len(inside) == 1 else ""
 
 
 CHECKS = (server_above_client,)

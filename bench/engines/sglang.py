@@ -117,6 +117,8 @@ class Sglang:
         "sglang:cached_tokens_total": "prefix_cache_hits_total",
         "sglang:time_to_first_token_seconds_count": "ttft_s_count",
         "sglang:time_to_first_token_seconds_bucket": "ttft_s_le",
+        "sglang:request_time_per_output_token_seconds_sum": "tpot_s_sum",  # 0.5.23; before it, no mean of requests
+        "sglang:request_time_per_output_token_seconds_count": "tpot_s_count",
         "sglang:e2e_request_latency_seconds_sum": "e2e_s_sum",
         "sglang:e2e_request_latency_seconds_count": "e2e_s_count",
     }

@@ -6,6 +6,9 @@ requests_running, requests_waiting       requests in the engine, and before it
 kv_cache_usage_ratio                     0 to 1, of the fullest cache where several engines share the load
 prompt_tokens_total, output_tokens_total tokens since the engine began
 prefix_cache_queries_total, …_hits_total prompt tokens looked up in the prefix cache, and found there
+external_prefix_cache_hits_total         those found only behind it, by vLLM's KV connector (offloaded, or of another
+                                         server): vLLM asks it for what its own cache lacks, so the two kinds of hits
+                                         add up and the look-ups of its own cache are those of both
 preemptions_total                        requests put back because the KV cache was full
 ttft_s_sum, ttft_s_count, ttft_s_le_0.25 the engine's own time to first token: histogram, cumulative as it shows it
 tpot_s_…, e2e_s_…                        the same of time per output token and of whole requests

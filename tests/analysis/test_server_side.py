@@ -195,6 +195,13 @@ sglang:prompt_tokens_total{model_name="m"} 400.0
 sglang:cached_tokens_total{cache_source="device",model_name="m"} 90.0
 sglang:cached_tokens_total{cache_source="host",model_name="m"} 10.0
 """
+TENSORRT = """\
+trtllm_num_requests_running{model_name="m"} 4
+trtllm_num_requests_waiting{model_name="m"} 2
+trtllm_generation_tokens_total{model_name="m"} 99
+trtllm_prompt_tokens_total{model_name="m"} 400
+trtllm_prompt_cached_tokens_total{model_name="m"} 100
+"""
 LLAMACPP = "llamacpp:prompt_tokens_total 300\nllamacpp:prompt_tokens_cached_total 100\n"
 
 
@@ -207,6 +214,26 @@ def test_an_engine_without_a_counter_of_look_ups_has_the_ratio_of_its_prompts(en
     data = make_run({"a": fake}, blocks=2, burn_in=0, stages=STAGES)
     found = of(with_engine(data, prefix_cache_queries_total=None, **{"prefix_cache_hits_total": None} | rates))
     assert found.prefix_hit_ratio == pytest.approx(0.25)
+
+
+def test_a_nim_with_tensorrt_inside_tells_its_queue_its_tokens_and_the_ratio_of_its_prompts():
+    values = dict(parse_exposition(TENSORRT, get_engine("nim").metric_names).values)
+    assert {name: values[name] for name in ("requests_running", "requests_waiting", "output_tokens_total")} == {
+        "requests_running": 4.0,
+        "requests_waiting": 2.0,
+        "output_tokens_total": 99.0,
+    }
+    data = make_run({"a": Fake(engine="nim", config={"engine_inside": "tensorrt_llm"})}, blocks=2, stages=STAGES)
+    counters = {name: value for name, value in values.items() if name.endswith("_total")}
+    found = of(with_engine(data, **{"prefix_cache_queries_total": None, "preemptions_total": None} | counters))
+    assert (found.prefix_hit_ratio, found.preemptions) == (pytest.approx(0.25), None)
+
+
+def test_hits_behind_vllms_own_cache_are_hits_of_the_same_look_ups(run):
+    assert of(with_engine(run, external_prefix_cache_hits_total=500.0)).prefix_hit_ratio == pytest.approx(0.75)
+    assert of(with_engine(run, external_prefix_cache_hits_total=0.0)).prefix_hit_ratio == pytest.approx(0.25)
+    fallen = with_engine(run, external_prefix_cache_hits_total=-1.0)
+    assert of(fallen).prefix_hit_ratio is None, "not known beside known: not the known part alone"
 
 
 def test_more_hits_than_look_ups_are_no_ratio():

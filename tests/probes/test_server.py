@@ -13,6 +13,7 @@ NAMES = {
 OURS = {
     *("requests_running", "requests_waiting", "kv_cache_usage_ratio", "preemptions_total"),
     *("prompt_tokens_total", "output_tokens_total", "prefix_cache_queries_total", "prefix_cache_hits_total"),
+    "external_prefix_cache_hits_total",
     *(f"{what}_s_{part}" for what in ("ttft", "tpot", "e2e") for part in ("sum", "count", "le")),
 }
 GOOD = """\
@@ -115,6 +116,12 @@ def test_data_parallel_ranks_share_the_load_and_add_up():
         "requests_waiting": 6.0,
         "kv_cache_usage_ratio": 0.5,
     }
+
+
+def test_the_time_per_output_token_of_a_new_sglang_is_kept():
+    name = "sglang:request_time_per_output_token_seconds"
+    text = "".join(f'{name}_{part}{{is_streaming="{s}"}} 2\n' for part in ("sum", "count") for s in ("true", "false"))
+    assert sglang(text) == {"tpot_s_sum": 4.0, "tpot_s_count": 4.0}
 
 
 def test_the_priorities_of_a_queue_are_parts_of_what_stands_beside_them():
