@@ -11,6 +11,8 @@ from bench.container import ContainerSpec, ImageFacts
 from bench.model import Arm, Model
 from bench.vocabulary import FailureKind, Mark
 
+Version = tuple[int, ...]  # (0, 5, 10)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
@@ -81,6 +83,7 @@ class Engine(Protocol):
     failure_patterns: tuple[FailurePattern, ...]
     metric_names: Mapping[str, str]  # name in the engine's exposition -> our name in telemetry.parquet
     prefix_lookups: tuple[str, ...]  # our counters whose sum is the tokens looked up in the prefix cache
+    lazy_counters: Mapping[str, Version | None]  # ours, not shown before their first event -> first version with them
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """The engine's start command for this arm at this place."""

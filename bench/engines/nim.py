@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.engines.base import Command, FailurePattern, LogPattern, Site
+from bench.engines.base import Command, FailurePattern, LogPattern, Site, Version
 from bench.engines.facts import has_flag
 from bench.engines.nim_facts import FAILURES, LOG_LINES, METRIC_NAMES, effective_facts, generation
 from bench.errors import InputError
@@ -38,6 +38,7 @@ class Nim:
     failure_patterns: tuple[FailurePattern, ...] = FAILURES
     metric_names: Mapping[str, str] = METRIC_NAMES
     prefix_lookups: tuple[str, ...] = ("prefix_cache_queries_total",)  # unless it says which other engine is inside
+    lazy_counters: Mapping[str, Version | None] = {}  # likewise
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """The image's own start, or the arm's `command` with arguments behind it. The arm's own env wins.

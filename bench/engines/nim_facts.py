@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.container import ImageFacts
-from bench.engines.base import Engine, FailurePattern, LogPattern
+from bench.engines.base import Engine, FailurePattern, LogPattern, Version
 from bench.engines.facts import bare_lines, failure, known, log_facts, normalised, parsed, pattern
 from bench.engines.llamacpp import LlamaCpp
 from bench.engines.sglang import Sglang
@@ -121,6 +121,7 @@ METRIC_NAMES: Mapping[str, str] = {
 }
 # TensorRT-LLM counts no look-ups: when a request ends, its prompt's tokens and those of them that came from the cache.
 TENSORRT_LOOKUPS = ("prompt_tokens_total",)
+TENSORRT_LAZY: Mapping[str, Version | None] = {"prefix_cache_hits_total": None}  # newer ones begin with 0
 # Which line, metric or name proves which engine; the first that is there. Not TensorRT-LLM's banner: every 1.x has it.
 _SIGNS: tuple[tuple[str, str], ...] = (
     (r"^vllm:|" + ENGINE_STARTS + r"|^Starting vLLM v\d", "vllm"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.engines.base import Command, FailurePattern, LogPattern, Site
+from bench.engines.base import Command, FailurePattern, LogPattern, Site, Version
 from bench.engines.facts import (
     COMMON_FAILURES,
     GPU_FAILURES,
@@ -124,8 +124,13 @@ class Sglang:
     }
     # It has no counter of look-ups. When a request ends, the prompt's tokens and those of them that it found cached are
     # counted together, whatever part of the cache they were in: observe_one_finished_request() in
-    # python/sglang/srt/metrics/collector.py, at 93d04878. The latter have no series before the first hit.
+    # python/sglang/srt/metrics/collector.py, at 93d04878.
     prefix_lookups: tuple[str, ...] = ("prompt_tokens_total",)
+    # By the collectors of 0.4.6.post2, 0.5.5 and 0.5.10; 0.5.5 has no counter of retractions, only a gauge of the last.
+    lazy_counters: Mapping[str, Version | None] = {
+        "prefix_cache_hits_total": (0, 4, 6),
+        "preemptions_total": (0, 5, 10),
+    }
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win; what they say is not said before them.
