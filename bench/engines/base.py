@@ -78,6 +78,7 @@ class Engine(Protocol):
     documents: tuple[str, ...]  # paths asked for effective_config once the engine is ready, past any sidecar
     container_port: int  # where its images listen; the scenario's arguments do not change it
     metrics_path: str  # of its exposition
+    other_metrics_paths: tuple[str, ...]  # where some of its versions have that instead
     model_format: str | None  # "gguf" | "safetensors": which file of a made model it reads
     log_patterns: tuple[LogPattern, ...]
     failure_patterns: tuple[FailurePattern, ...]

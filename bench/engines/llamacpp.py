@@ -34,6 +34,7 @@ class LlamaCpp:
     modules: tuple[str, ...] = ("xllamacpp",)
     container_port = 8080
     metrics_path = "/metrics"
+    other_metrics_paths: tuple[str, ...] = ()
     model_format: str | None = "gguf"
     documents: tuple[str, ...] = ("/v1/models", "/props", "/metrics")
 

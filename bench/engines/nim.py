@@ -22,7 +22,8 @@ class Nim:
     ready_path = "/v1/health/ready"  # by its status; /v1/health/live of 2.x answers before there is an engine
     modules: tuple[str, ...] = ()
     container_port = 8000
-    metrics_path = "/v1/metrics"  # NIM 1.0 had it at /metrics only
+    metrics_path = "/v1/metrics"
+    other_metrics_paths: tuple[str, ...] = ("/metrics",)  # NIM 1.0 had it there only
     model_format: str | None = None  # it reads what its cache holds, of whatever its engine takes
     documents: tuple[str, ...] = (
         "/v1/models",

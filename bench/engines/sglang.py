@@ -50,6 +50,7 @@ class Sglang:
     modules: tuple[str, ...] = ("sglang", "torch")
     container_port = 30000
     metrics_path = "/metrics"
+    other_metrics_paths: tuple[str, ...] = ()
     model_format: str | None = "safetensors"
     documents: tuple[str, ...] = ("/v1/models", "/get_server_info", "/metrics")
 

@@ -25,6 +25,7 @@ class Vllm:
     modules: tuple[str, ...] = ("vllm", "torch")
     container_port = 8000
     metrics_path = "/metrics"
+    other_metrics_paths: tuple[str, ...] = ()
     model_format: str | None = "safetensors"
     documents: tuple[str, ...] = ("/v1/models", "/version", "/metrics")
     log_patterns: tuple[LogPattern, ...] = LOG_LINES
