@@ -2,7 +2,10 @@
 
 One set of names for every engine; each engine's table says which of its own stand for them:
 
-requests_running, requests_waiting       requests in the engine, and before it
+requests_running, requests_waiting       requests in the engine, and before it; vLLM's waiting ones since 0.20 with
+                                         those that it put off (deferred), before that without. SGLang renews both, and
+                                         the cache's, every 40 decoding steps unless told otherwise
+                                         (decode_log_interval)
 kv_cache_usage_ratio                     0 to 1, of the fullest cache where several engines share the load
 prompt_tokens_total, output_tokens_total tokens since the engine began
 prefix_cache_queries_total, …_hits_total prompt tokens looked up in the prefix cache, and found there
@@ -10,7 +13,8 @@ external_prefix_cache_hits_total         those found only behind it, by vLLM's K
                                          server): vLLM asks it for what its own cache lacks, so the two kinds of hits
                                          add up and the look-ups of its own cache are those of both
 preemptions_total                        requests put back because the KV cache was full
-ttft_s_sum, ttft_s_count, ttft_s_le_0.25 the engine's own time to first token: histogram, cumulative as it shows it
+ttft_s_sum, ttft_s_count, ttft_s_le_0.25 the engine's own time to first token: histogram, cumulative as it shows it;
+                                         NIM 1.x and TensorRT-LLM count it when the request ends, the others at once
 tpot_s_…, e2e_s_…                        the same of time per output token and of whole requests
 """
 
