@@ -149,7 +149,7 @@ def test_launch_with_a_pass_that_its_gpu_spoilt_is_measured_once_more(tmp_path, 
         (1, LaunchStatus.VOID), (1, LaunchStatus.DONE), (2, LaunchStatus.DONE),
     ]  # fmt: skip
     assert data.launches[0].launch.void_reason == "at c2 the GPU was held back: power brake"
-    assert data.launches[0].requests is not None, "what was measured is kept"
+    assert (data.launches[0].folder / "requests.parquet").exists(), "what was measured is kept"
 
 
 def test_gpu_that_is_never_free_ends_the_run_with_the_first_launch_and_names_the_repair(tmp_path, url, monkeypatch):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.clock import now_ns, since_s
 from bench.engines.base import LaunchSpec
+from bench.launching.config import exposition_url
 from bench.plan.expected import IDLE_SETTLE_S, is_watched_idle
 from bench.probes.sampler import SamplerReport, SamplerSpec
 from bench.probes.telemetry import Telemetry
@@ -63,7 +64,7 @@ class Sampling:
             out=str(attempt.launch_dir.scratch / "telemetry.arrows"),
             server_pids=tuple(running.pids().values()),
             client_pid=os.getpid(),
-            metrics_url=spec.metrics_url,
+            metrics_url=exposition_url(attempt.engine, spec.metrics_url),
             metric_names=dict(attempt.engine.metric_names),
         )
         self._telemetry.also(host)

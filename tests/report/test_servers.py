@@ -22,6 +22,13 @@ def test_quantiles_of_a_server_are_shown_as_the_interval_that_its_buckets_prove(
     assert "Quantiles of the TTFT" not in page.render(subjects.complete())
 
 
+def test_when_the_servers_count_and_what_waits_is_told_beside_their_numbers():
+    html = page.render(subjects.subject_of(with_engine(make_run(blocks=2, burn_in=0))))
+    caption = html[html.index("<caption>The servers' own counters") :].partition("</caption>")[0]
+    assert "NIM 1.x and TensorRT-LLM count a first token when its request ends" in caption
+    assert "every 40 decoding steps" in caption and "Since 0.20 vLLM's waiting requests" in caption
+
+
 @pytest.mark.parametrize(
     ("bracket", "text"),
     [
