@@ -26,7 +26,7 @@ from bench.analysis.counters import (
 )
 from bench.analysis.effective import Config, engine_version, text_of
 from bench.analysis.numbers import Numbers
-from bench.analysis.rows import PERCENTILE_ROWS, StageRows, percentile
+from bench.analysis.rows import PERCENTILE_ROWS, percentile
 from bench.engines import ENGINES
 from bench.engines.base import Version
 from bench.engines.nim_facts import TENSORRT, TENSORRT_LAZY, TENSORRT_LOOKUPS
@@ -63,7 +63,7 @@ def server_sides(numbers: Numbers) -> tuple[ServerSide, ...]:
     """Every arm at every stage at which a server said anything."""
     lazy = {arm.name: _lazy_counters(numbers, arm.name) for arm in numbers.scenario.arms}
     series = {one.launch.index: begun_at_zero(engine_series(one), lazy[one.launch.arm]) for one in numbers.kept}
-    found = (_of(numbers, series, arm, stage.id, passes) for arm, stage, passes in numbers.each_stage())
+    found = (_of(numbers, series, arm, stage.id) for arm, stage, _ in numbers.each_stage())
     return tuple(one for one in found if one is not None)
 
 
@@ -101,20 +101,19 @@ def _ms(seconds: float | None) -> str:
     return f"{(seconds or 0.0) * 1e3:.3g} ms"
 
 
-def _of(
-    numbers: Numbers, series: dict[int, Series], arm: str, stage: str, passes: list[StageRows]
-) -> ServerSide | None:
+def _of(numbers: Numbers, series: dict[int, Series], arm: str, stage: str) -> ServerSide | None:
+    """Server and client over the same passes: those that count, of launches whose engine said anything."""
     windows = [
         CountedWindow(series[one.launch.index], rows)
         for one in numbers.of_arm(arm)
         for rows in numbers.passes.get(one.launch.index, ())
-        if rows.window.stage == stage and series[one.launch.index]
+        if rows.window.stage == stage and rows.void_reason is None and series[one.launch.index]
     ]
     if not windows:
         return None
     count, total_s = grown(windows, "ttft_s_count"), grown(windows, "ttft_s_sum")
     enough = count is not None and count >= _LEAST_REQUESTS
-    client = pd.concat([rows.latencies_s["ttft"] for rows in passes]).dropna()
+    client = pd.concat([one.rows.latencies_s["ttft"] for one in windows]).dropna()
     return ServerSide(
         arm=arm,
         stage=stage,

@@ -327,3 +327,23 @@ def test_a_nim_whose_engine_is_not_known_has_no_ratio_of_another_ones():
     data = make_run({"a": Fake(engine="nim")}, blocks=2, burn_in=0, stages=STAGES)
     counted = with_engine(data, prefix_cache_queries_total=None, prompt_tokens_total=100.0)
     assert of(counted).prefix_hit_ratio is None
+
+
+def test_server_and_client_are_compared_over_the_passes_that_count_alone():
+    data = make_run({"a": Fake(), "b": Fake()}, blocks=3, burn_in=0, stages=STAGES)
+    client_s = of(with_engine(data)).client_ttft_s
+    slow = min(one.launch.index for one in data.launches if one.launch.arm == "a")
+    launches = []
+    for one in with_engine(data, ttft_s_sum=REQUESTS_PER_S * 0.9 * client_s).launches:
+        telemetry = one.telemetry
+        if one.launch.index == slow:  # held back: ten times slower, and left out
+            window = one.launch.stages[0]
+            hot = {"source": "gpu", "entity": "GPU-a", "metric": "clocks_event_bits", "value": 0x40}
+            bits = pd.DataFrame([{"t_s": window.window_start_s + 1, **hot}])
+            sums = telemetry["metric"] == "ttft_s_sum"
+            slowed = telemetry.assign(value=telemetry["value"].where(~sums, telemetry["value"] * 10))
+            telemetry = pd.concat([slowed, bits], ignore_index=True)
+        launches.append(dataclasses.replace(one, telemetry=telemetry))
+    data = dataclasses.replace(data, launches=tuple(launches))
+    assert of(data).server_ttft_s / of(data).client_ttft_s == pytest.approx(0.9, rel=0.05)
+    assert not [one for one in summarise(data).findings if one.id == "server-slower-than-client"]
