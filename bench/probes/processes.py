@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from bench.clock import NS_PER_S, now_ns
 
 # As often as a clock of 100 ticks a second gives a per cent; a little under 1 s, not to miss a sample that is due then
 THREADS_EVERY_S = 0.9
-THREADS_COST_RATIO = 0.005  # of the time: 10 us a thread, and engines have hundreds in each process
+THREADS_COST_RATIO = 0.01  # of one core: 10 us a thread, and engines have hundreds in each process
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STAT_BYTES = 1024  # a line of stat is shorter
@@ -90,7 +91,7 @@ class BusiestThreads:
 
     def sample(self, pids: Collection[int]) -> Iterator[tuple[int, int, float]]:
         """Instant, process and cores; nothing while no look is due, nor of a process that the last one left out."""
-        began_ns = now_ns()
+        began_ns, began_cpu_s = now_ns(), time.thread_time()
         if began_ns < self._due_ns:
             return
         seen = {}
@@ -104,7 +105,7 @@ class BusiestThreads:
                 most_s = max(cpu_s - old.get(thread, 0.0) for thread, cpu_s in threads.items())
                 yield at_ns, pid, max(0.0, most_s) / ((at_ns - then_ns) / NS_PER_S)
         self._before = seen
-        took_s = (now_ns() - began_ns) / NS_PER_S
+        took_s = time.thread_time() - began_cpu_s
         self._due_ns = began_ns + int(max(THREADS_EVERY_S, took_s / THREADS_COST_RATIO) * NS_PER_S)
 
 
