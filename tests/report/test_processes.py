@@ -17,6 +17,7 @@ def test_each_stage_and_arm_has_its_processes_with_threads_and_what_they_did_idl
     table = html[html.index(TITLE) :].partition("</table>")[0]
     assert table.count("<tr>") == 1 + 4 and table.count(ENGINE) == 4
     assert all(f">{number}<" in table for number in ("0.97", "0.91", "0.95"))
+    assert "with nobody asking" in table
 
 
 def test_a_run_without_a_gpu_has_the_table_too_and_one_without_processes_has_none():
@@ -28,6 +29,7 @@ def test_a_run_without_a_gpu_has_the_table_too_and_one_without_processes_has_non
     assert {(row.process, row.cores, row.thread, row.idle) for row in rows} == {
         ("llama-server", "1.80", "not known", "not known")
     }
+    assert "with nobody asking" not in page.render(subjects.subject_of(data)), "it was not watched"
     assert TITLE not in page.render(subjects.complete())
 
 
