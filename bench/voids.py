@@ -22,6 +22,7 @@ FATAL_XIDS = {
     95: "uncontained memory error",
 }  # fmt: skip - NVIDIA's catalogue of XID errors; others may be a program's
 MOST_SLOWED = 0.001  # of a window: a thousandth of the time moves no number by more than a thousandth
+SEEN_OFTEN = 0.05  # of the samples: a counter that misses this does not count
 _SCANNED_S = 2.5  # a process of the arm that lives this long was seen by the host's sampler, which looks every 2 s
 # What held the clocks down: the metrics that count its time, and the bit that shows it where nothing counts
 _CAUSES = (
@@ -57,8 +58,9 @@ def held_back(rows: pd.DataFrame, window: StageWindow) -> dict[str, float]:
         for cause, metrics, bit in _CAUSES:
             counted = [card[card["metric"] == metric] for metric in metrics]
             known = [one for one in counted if len(one)]
-            if not known:
-                share = _share_of_bit(card, window, bit)
+            seen = _share_of_bit(card, window, bit)
+            if not known or seen >= SEEN_OFTEN:
+                share = seen
             elif cause == "hardware slowdown" or length_s <= 0:
                 continue  # its two kinds are counted under their own names
             else:

@@ -56,6 +56,12 @@ def test_time_held_back_is_counted_where_the_card_counts_it_however_seldom_a_sam
     assert reason(longer) == "the GPU was held back: heat (hardware)"
 
 
+def test_a_counter_that_stands_while_sample_after_sample_sees_the_bit_is_not_believed():
+    still = rows("throttled_hw_thermal_s", np.zeros_like(TIMES))
+    bits = rows("clocks_event_bits", np.where((TIMES > 13) & (TIMES < 15), 0x40, 0))
+    assert held_back(pd.concat([still, bits]), window()) == {"heat (hardware)": pytest.approx(0.19, abs=0.02)}
+
+
 def test_where_nothing_counts_the_bits_of_the_samples_do():
     bits = rows("clocks_event_bits", np.where((TIMES > 13) & (TIMES < 14), 0x88, 0))
     assert set(held_back(bits, window())) == {"power brake", "hardware slowdown"}

@@ -105,8 +105,8 @@ class Attempt:
             self.command = running.paste()
             self._start_up(spec, running)
             learn_config(self, spec, running)
+            sampling.begin_arm(spec, running)
             sampling.watch_idle(spec, running)
-            sampling.begin_load(spec, running)
             apply_load(self, spec, running)
         finally:
             with self.shield():

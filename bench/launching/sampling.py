@@ -1,4 +1,4 @@
-"""The samplers beside a launch: GPUs from its first moment to its last, host and engine under load."""
+"""The samplers beside a launch: GPUs from its first moment to its last, host and engine once the arm serves."""
 
 from __future__ import annotations
 
@@ -55,8 +55,11 @@ class Sampling:
             time.sleep(min(left_s, _LOOK_S))
         attempt.idle.append(IdleWindow(loaded=loaded, start_s=start_s, end_s=start_s + idle_s))
 
-    def begin_load(self, spec: LaunchSpec, running: Running) -> None:
-        """Sample the host, the arm's processes and its engine from now on."""
+    def begin_arm(self, spec: LaunchSpec, running: Running) -> None:
+        """Sample the host, the arm's processes and its engine from now on.
+
+        Before the arm is watched idle: a process that is busy then waits by polling, and its core is full by design.
+        """
         attempt = self._attempt
         host = SamplerSpec(
             t0_ns=attempt.t0_ns,
