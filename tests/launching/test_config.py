@@ -85,5 +85,5 @@ def test_the_sampler_of_a_launch_is_sent_to_the_place_that_was_found(monkeypatch
     )
     with serving({"/metrics": COUNTS}) as (url, _):
         running = SimpleNamespace(pids=lambda: {"engine": 1})
-        Sampling(attempt).begin_load(SimpleNamespace(metrics_url=f"{url}/v1/metrics"), running)
+        Sampling(attempt).begin_arm(SimpleNamespace(metrics_url=f"{url}/v1/metrics"), running)
     assert [spec.metrics_url for spec in begun] == [f"{url}/metrics"]

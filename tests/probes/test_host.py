@@ -1,6 +1,7 @@
 """What /proc says about real processes."""
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -84,6 +85,26 @@ def test_each_process_of_the_server_is_named_once(family):
         for _ in range(2)
     ]
     assert named == [{parent, child}, set()]
+
+
+SUPERVISOR = """
+import ctypes, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER, as the supervisor of an arm
+root = "import subprocess, time; subprocess.run(['sh', '-c', 'sleep 60 >&2 & echo $!']); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", root], stdout=subprocess.PIPE)
+print(child.pid, int(child.stdout.readline()), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_of_the_server_that_left_its_parent_is_still_the_server_s():
+    with subprocess.Popen([sys.executable, "-c", SUPERVISOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        root, orphan = map(int, keeper.stdout.readline().split())
+        named = {int(row[4]) for row in HostSampler([root], os.getpid()).sample() if row[3] == "pid"}
+        for pid in (root, orphan):
+            os.kill(pid, signal.SIGKILL)
+        keeper.stdin.close()
+    assert named == {root, orphan}
 
 
 def test_host_facts_are_those_of_this_machine():
