@@ -116,7 +116,7 @@ def _launch(
 ) -> bool:
     """Measure one launch, again when it came out void; whether it is done. LimitError where none can begin."""
     closed: str | None = None
-    for _ in range(MOST_ATTEMPTS):
+    for left in reversed(range(MOST_ATTEMPTS)):
         launch_dir = writer.begin_launch(planned, writer.next_attempt(planned))
         attempt = Attempt(scenario, planned, plan, launch_dir, progress, shield, prepared, image)
         status, failure = LaunchStatus.INTERRUPTED, None
@@ -125,6 +125,7 @@ def _launch(
             attempt.void_reason = closed = gate.wait(gpus, progress, attempt.find)
             if closed is None:
                 attempt.run()
+                attempt.void_reason = None if planned.burn_in else gate.spoilt(gpus, attempt.spoilt(), is_last=not left)
             status = LaunchStatus.DONE
         except ArmError as error:
             status, failure = LaunchStatus.FAILED, _failure(error)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 BENCH = ROOT / "bench"
 
 NOUNS = {"vocabulary", "image_vocabulary", "metric_names", "anatomy", "container", "model", "record", "conclusion"}
-LAYER_0 = {"__init__", "cache", "errors", "clock", "events", "secrets"} | NOUNS
+LAYER_0 = {"__init__", "cache", "errors", "clock", "events", "secrets", "voids"} | NOUNS
 LAYER_1 = LAYER_0 | {"wire"}
 LAYER_2 = LAYER_1 | {"scenario", "engines", "store"}
 LAYER_3 = LAYER_2 | {"dockerhost"}

@@ -16,6 +16,7 @@ from bench.calibration import reference_server
 from bench.cli.interrupts import Interrupts
 from bench.errors import ArmError, Interrupted, LimitError
 from bench.events import silent
+from bench.launching import Attempt
 from bench.launching.gates import GpuGate
 from bench.measure import measure
 from bench.model import Arm, Launches, Load, Model, Primary, Scenario, Stage
@@ -135,6 +136,20 @@ def test_launch_in_which_the_host_slept_is_void_and_tried_once_more(
     assert data.launches[0].launch.void_reason.startswith("the host slept for 9.000 s")
     assert data.launches[0].requests is None
     assert bool(data.missing) is (status == "void")
+
+
+def test_launch_with_a_pass_that_its_gpu_spoilt_is_measured_once_more(tmp_path, url, monkeypatch):
+    left = ["at c2 the GPU was held back: power brake"]
+    monkeypatch.setattr(Attempt, "spoilt", lambda _: left.pop() if left else None)
+    writer = new_run(tmp_path, scenario(endpoint("one", url), endpoint("two", url)))
+    measure(writer.run.scenario, writer.run.plan, writer, progress=silent, on_block=lambda _: None)
+    data = load_run(writer.folder)
+    assert (data.run.status, data.missing) == (RunStatus.COMPLETE, ())
+    assert [(one.launch.index, one.launch.status) for one in data.launches] == [
+        (1, LaunchStatus.VOID), (1, LaunchStatus.DONE), (2, LaunchStatus.DONE),
+    ]  # fmt: skip
+    assert data.launches[0].launch.void_reason == "at c2 the GPU was held back: power brake"
+    assert (data.launches[0].folder / "requests.parquet").exists(), "what was measured is kept"
 
 
 def test_gpu_that_is_never_free_ends_the_run_with_the_first_launch_and_names_the_repair(tmp_path, url, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bench.analysis import (
     arm_health,
+    card_state,
     cards,
     conduct,
     configuration,
@@ -32,7 +33,7 @@ def check(numbers: Numbers, comparisons: tuple[Comparison, ...]) -> tuple[Findin
     """Every finding of the analysis, the heaviest first."""
     rooms = (
         *(configuration, conduct, containers, traffic, instrument),
-        *(energy_checks, gpu_errors, cards, arm_health, processes, server_side),
+        *(energy_checks, gpu_errors, cards, card_state, arm_health, processes, server_side),
     )
     findings = [finding for room in rooms for of_run in room.CHECKS for finding in of_run(numbers)]
     findings += [finding for of_results in doubts.CHECKS for finding in of_results(numbers, comparisons)]

@@ -96,7 +96,10 @@ def _lacking(numbers: Numbers, cell: Cell, arms: tuple[str, str]) -> str | None:
                 continue
             if metric.of_image:
                 return f"what is in the image of {arm} is not known"
-            counts = [len(rows.ok) for rows in numbers.passes.get(index, ()) if rows.window.stage == stage]
+            passes = [rows for rows in numbers.passes.get(index, ()) if rows.window.stage == stage]
+            if void := next((rows.void_reason for rows in passes if rows.void_reason), None):
+                return f"launch {index} of {arm} does not count here: {void}"
+            counts = [len(rows.ok) for rows in passes]
             if stage is not None and metric.least_rows > 1 and counts and min(counts) < metric.least_rows:
                 return (
                     f"needs {metric.least_rows} good requests in the window of each launch "

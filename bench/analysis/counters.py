@@ -6,7 +6,8 @@ to the distance of two samples. One that fell (a restart), or that has no sample
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -41,6 +42,28 @@ def engine_series(one: LaunchData) -> Series:
         return {}
     rows = one.telemetry[one.telemetry["source"] == "engine"]
     return {str(metric): mine.sort_values("t_s") for metric, mine in rows.groupby("metric", observed=True)}
+
+
+def shown_by_engine(one: LaunchData) -> set[str]:
+    """The names of those metrics."""
+    if one.telemetry is None:
+        return set()
+    return set(one.telemetry.loc[one.telemetry["source"] == "engine", "metric"].astype(str))
+
+
+def begun_at_zero(series: Series, metrics: Iterable[str]) -> Series:
+    """The same with 0 wherever the engine was asked before it showed one of these for the first time.
+
+    For counters only that begin with their first event: of another one a sample that is missing says nothing.
+    """
+    asked_s = sorted({t_s for samples in series.values() for t_s in samples["t_s"]})
+    found = dict(series)
+    for metric in metrics if asked_s else ():
+        shown = series.get(metric)
+        first_s = math.inf if shown is None else shown["t_s"].iloc[0]
+        zeros = pd.DataFrame({"t_s": [t_s for t_s in asked_s if t_s < first_s], "value": 0.0})
+        found[metric] = zeros if shown is None else pd.concat([zeros, shown]) if len(zeros) else shown
+    return found
 
 
 def grown(windows: list[CountedWindow], metric: str) -> float | None:

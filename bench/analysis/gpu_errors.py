@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from bench.analysis.energy import gpu_rows
 from bench.analysis.numbers import Numbers
-from bench.analysis.slowdown import UNCORRECTED, grown
 from bench.record import Finding
 from bench.vocabulary import Severity
+from bench.voids import FATAL_XIDS, UNCORRECTED, grown
 
 _CATALOGUE = (
     "Look the number up in NVIDIA's catalogue of XID errors, and at dmesg; replace or reset a card that repeats it."
@@ -16,20 +16,22 @@ _CATALOGUE = (
 
 
 def xid_errors(numbers: Numbers) -> Iterator[Finding]:
-    """Of any kind: some are the program's fault, others the card's, and none is part of a healthy launch."""
+    """Of any kind: some are the program's fault, and those of FATAL_XIDS the card's; none is of a healthy launch."""
     for one in numbers.kept:
         rows = gpu_rows(one.telemetry)
         if rows is None:
             continue
         for uuid, mine in rows[rows["metric"] == "xid"].groupby("entity"):
             codes = sorted({int(code) for code in mine["value"]})
+            fatal = [code for code in codes if code in FATAL_XIDS]
             yield Finding(
                 id="gpu-xid",
-                severity=Severity.WARN,
+                severity=Severity.VOID if fatal else Severity.WARN,
                 arm=one.launch.arm,
                 launch=one.launch.index,
                 text=f"The driver reported {_listed(codes)} on {uuid}, "
-                f"first {mine['t_s'].min():.1f} s into the launch.",
+                f"first {mine['t_s'].min():.1f} s into the launch."
+                + ("".join(f" {code}: {FATAL_XIDS[code]}; stages that ended after it are left out." for code in fatal)),
                 next=_CATALOGUE,
             )
 
@@ -47,7 +49,7 @@ def memory_errors(numbers: Numbers) -> Iterator[Finding]:
                 arm=one.launch.arm,
                 launch=one.launch.index,
                 text=f"{uncorrected:.0f} errors of the GPU's memory could not be corrected: answers "
-                "may be wrong, and its stages are left out.",
+                "may be wrong, and stages that ended after it are left out.",
                 next="Take the card out of use, and run again on another.",
             )
         if corrected := grown(rows, "ecc_corrected"):

@@ -14,12 +14,12 @@ from bench.analysis.energy import cut_gpus, gpu_rows, is_elsewhere
 from bench.analysis.idle import IdlePower, idle_powers, pooled_idle_w
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.rows import StageRows, stage_rows
-from bench.analysis.slowdown import void_reason
 from bench.clock import suspended_s
 from bench.conclusion import At
 from bench.model import Scenario, Stage
 from bench.record import Launch, StageWindow
 from bench.vocabulary import LaunchStatus, Purpose, Side
+from bench.voids import void_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ class Numbers:
             gpu=self.gpu_rows(one),
             devices=one.launch.devices,
             idle_w=pooled_idle_w(one.launch, ((other.launch, self.idle[other.launch.index]) for other in self.kept)),
-            void_reason=void_reason(one.telemetry, window, one.launch),
+            void_reason=void_reason(one.telemetry, window, one.launch.stages, lost_gpus(one.launch)),
         )
 
     @cached_property
@@ -195,6 +195,12 @@ def _is_known(cell: Cell) -> bool:
 def is_done(launch: Launch) -> bool:
     """Whether a launch measured what it was made for."""
     return launch.status is LaunchStatus.DONE and launch.purpose is Purpose.LOAD and slept_s(launch) <= SUSPENDED_S
+
+
+def lost_gpus(launch: Launch) -> Mapping[str, str]:
+    """UUID -> why nothing more could be asked of it, as the launch's sampler says."""
+    sampler = launch.client.get("sampler") or {}
+    return dict(sampler.get("gpu_lost") or {})
 
 
 def slept_s(launch: Launch) -> float:

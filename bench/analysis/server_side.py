@@ -6,22 +6,38 @@ server whose mean or quantile lies above the client's counts otherwise than it s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
 import pandas as pd
 
-from bench.analysis.counters import Bracket, CountedWindow, Series, engine_series, grown, over, quantile_bracket
-from bench.analysis.effective import text_of
+from bench.analysis.counters import (
+    Bracket,
+    CountedWindow,
+    Series,
+    begun_at_zero,
+    engine_series,
+    grown,
+    over,
+    quantile_bracket,
+    shown_by_engine,
+)
+from bench.analysis.effective import Config, engine_version, text_of
 from bench.analysis.numbers import Numbers
-from bench.analysis.rows import PERCENTILE_ROWS, StageRows, percentile
+from bench.analysis.rows import PERCENTILE_ROWS, percentile
 from bench.engines import ENGINES
+from bench.engines.base import Version
+from bench.engines.nim_facts import TENSORRT, TENSORRT_LAZY, TENSORRT_LOOKUPS
 from bench.record import Finding
 from bench.vocabulary import Severity
 
 _ABOVE = 1.05  # times the client's number: by more the two do not mean the same thing
 _LEAST_REQUESTS = 20  # fewer leave the edges of the window too much weight
+_LOOKUPS = {name: engine.prefix_lookups for name, engine in ENGINES.items()} | {TENSORRT: TENSORRT_LOOKUPS}
+_LAZY = {name: engine.lazy_counters for name, engine in ENGINES.items()} | {TENSORRT: TENSORRT_LAZY}
+_HITS = ("prefix_cache_hits_total", "external_prefix_cache_hits_total")  # the latter where the engine has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +61,9 @@ class ServerSide:
 
 def server_sides(numbers: Numbers) -> tuple[ServerSide, ...]:
     """Every arm at every stage at which a server said anything."""
-    series = {one.launch.index: engine_series(one) for one in numbers.kept}
-    found = (_of(numbers, series, arm, stage.id, passes) for arm, stage, passes in numbers.each_stage())
+    lazy = {arm.name: _lazy_counters(numbers, arm.name) for arm in numbers.scenario.arms}
+    series = {one.launch.index: begun_at_zero(engine_series(one), lazy[one.launch.arm]) for one in numbers.kept}
+    found = (_of(numbers, series, arm, stage.id) for arm, stage, _ in numbers.each_stage())
     return tuple(one for one in found if one is not None)
 
 
@@ -84,20 +101,19 @@ def _ms(seconds: float | None) -> str:
     return f"{(seconds or 0.0) * 1e3:.3g} ms"
 
 
-def _of(
-    numbers: Numbers, series: dict[int, Series], arm: str, stage: str, passes: list[StageRows]
-) -> ServerSide | None:
+def _of(numbers: Numbers, series: dict[int, Series], arm: str, stage: str) -> ServerSide | None:
+    """Server and client over the same passes: those that count, of launches whose engine said anything."""
     windows = [
         CountedWindow(series[one.launch.index], rows)
         for one in numbers.of_arm(arm)
         for rows in numbers.passes.get(one.launch.index, ())
-        if rows.window.stage == stage and series[one.launch.index]
+        if rows.window.stage == stage and rows.void_reason is None and series[one.launch.index]
     ]
     if not windows:
         return None
     count, total_s = grown(windows, "ttft_s_count"), grown(windows, "ttft_s_sum")
     enough = count is not None and count >= _LEAST_REQUESTS
-    client = pd.concat([rows.latencies_s["ttft"] for rows in passes]).dropna()
+    client = pd.concat([one.rows.latencies_s["ttft"] for one in windows]).dropna()
     return ServerSide(
         arm=arm,
         stage=stage,
@@ -120,20 +136,50 @@ def _prefix_hit_ratio(numbers: Numbers, arm: str, windows: list[CountedWindow]) 
 
     More hits than look-ups is no ratio: SGLang counts the hits of a request again that it put back and began anew.
     """
-    hits, queries = grown(windows, "prefix_cache_hits_total"), grown(windows, "prefix_cache_queries_total")
+    own, elsewhere = _HITS
+    has_more = any(elsewhere in one.series for one in windows)
+    hits = _grown_together(windows, _HITS if has_more else (own,))
+    queries = grown(windows, "prefix_cache_queries_total")
     if queries is None:
-        parts = [grown(windows, name) for name in _lookups(numbers, arm)]
-        known = [part for part in parts if part is not None]
-        queries = sum(known) if known and len(known) == len(parts) else None
+        queries = _grown_together(windows, _lookups(numbers, arm))
     return hits / queries if hits is not None and queries and hits <= queries else None
+
+
+def _grown_together(windows: list[CountedWindow], metrics: tuple[str, ...]) -> float | None:
+    parts = [grown(windows, name) for name in metrics]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 def _lookups(numbers: Numbers, arm: str) -> tuple[str, ...]:
     """The counters that make up the look-ups of the arm's engine; none where its launches have several engines."""
+    return _LOOKUPS.get(_engine_inside(numbers, arm), ())
+
+
+def _lazy_counters(numbers: Numbers, arm: str) -> tuple[str, ...]:
+    """Counters that the arm's engine shows from their first event on, and has: its version or any launch says so."""
+    declared = _LAZY.get(_engine_inside(numbers, arm), {})
+    launches = [one for one in numbers.data.launches if one.launch.arm == arm] if declared else []
+    shown = {metric for one in launches for metric in shown_by_engine(one)}
+    versions = [_version(one.launch.effective_config) for one in numbers.of_arm(arm)]
+    return tuple(
+        name
+        for name, since in declared.items()
+        if name in shown or (since is not None and all(known >= since for known in versions))
+    )
+
+
+def _version(config: Config) -> Version:
+    """(0, 5, 10) of `0.5.10.post1`; (), which is older than any, where the engine does not say it."""
+    numbers = re.match(r"\d+(?:\.\d+)*", engine_version(config) or "")
+    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
+
+
+def _engine_inside(numbers: Numbers, arm: str) -> str:
+    """The engine that counts, a NIM's own one; "" where the arm's launches have several."""
     engine = next(one.engine for one in numbers.scenario.arms if one.name == arm)
     inside = {text_of("engine_inside")(one.launch.effective_config) or engine for one in numbers.of_arm(arm)}
-    name = inside.pop() if len(inside) == 1 else ""
-    return ENGINES[name].prefix_lookups if name in ENGINES else ()
+    return inside.pop() if len(inside) == 1 else ""
 
 
 CHECKS = (server_above_client,)

@@ -11,6 +11,8 @@ from bench.container import ContainerSpec, ImageFacts
 from bench.model import Arm, Model
 from bench.vocabulary import FailureKind, Mark
 
+Version = tuple[int, ...]  # (0, 5, 10)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
@@ -76,11 +78,13 @@ class Engine(Protocol):
     documents: tuple[str, ...]  # paths asked for effective_config once the engine is ready, past any sidecar
     container_port: int  # where its images listen; the scenario's arguments do not change it
     metrics_path: str  # of its exposition
+    other_metrics_paths: tuple[str, ...]  # where some of its versions have that instead
     model_format: str | None  # "gguf" | "safetensors": which file of a made model it reads
     log_patterns: tuple[LogPattern, ...]
     failure_patterns: tuple[FailurePattern, ...]
     metric_names: Mapping[str, str]  # name in the engine's exposition -> our name in telemetry.parquet
     prefix_lookups: tuple[str, ...]  # our counters whose sum is the tokens looked up in the prefix cache
+    lazy_counters: Mapping[str, Version | None]  # ours, not shown before their first event -> first version with them
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """The engine's start command for this arm at this place."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.engines.base import Command, FailurePattern, LogPattern, Site
+from bench.engines.base import Command, FailurePattern, LogPattern, Site, Version
 from bench.engines.facts import (
     COMMON_FAILURES,
     first_model,
@@ -34,6 +34,7 @@ class LlamaCpp:
     modules: tuple[str, ...] = ("xllamacpp",)
     container_port = 8080
     metrics_path = "/metrics"
+    other_metrics_paths: tuple[str, ...] = ()
     model_format: str | None = "gguf"
     documents: tuple[str, ...] = ("/v1/models", "/props", "/metrics")
 
@@ -82,6 +83,7 @@ class LlamaCpp:
     # Their help says "prompt tokens processed, excluding cached tokens" and "prompt tokens reused from the cache"
     # (to_metrics() in tools/server/server-task.cpp): together they are the prompts.
     prefix_lookups: tuple[str, ...] = ("prompt_tokens_total", "prefix_cache_hits_total")
+    lazy_counters: Mapping[str, Version | None] = {}
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win. In a container the image's entrypoint serves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.engines.base import Command, FailurePattern, LogPattern, Site
+from bench.engines.base import Command, FailurePattern, LogPattern, Site, Version
 from bench.engines.facts import has_flag
 from bench.engines.nim_facts import FAILURES, LOG_LINES, METRIC_NAMES, effective_facts, generation
 from bench.errors import InputError
@@ -22,7 +22,8 @@ class Nim:
     ready_path = "/v1/health/ready"  # by its status; /v1/health/live of 2.x answers before there is an engine
     modules: tuple[str, ...] = ()
     container_port = 8000
-    metrics_path = "/v1/metrics"  # NIM 1.0 had it at /metrics only
+    metrics_path = "/v1/metrics"
+    other_metrics_paths: tuple[str, ...] = ("/metrics",)  # NIM 1.0 had it there only
     model_format: str | None = None  # it reads what its cache holds, of whatever its engine takes
     documents: tuple[str, ...] = (
         "/v1/models",
@@ -38,6 +39,7 @@ class Nim:
     failure_patterns: tuple[FailurePattern, ...] = FAILURES
     metric_names: Mapping[str, str] = METRIC_NAMES
     prefix_lookups: tuple[str, ...] = ("prefix_cache_queries_total",)  # unless it says which other engine is inside
+    lazy_counters: Mapping[str, Version | None] = {}  # likewise
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """The image's own start, or the arm's `command` with arguments behind it. The arm's own env wins.

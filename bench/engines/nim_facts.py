@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.container import ImageFacts
-from bench.engines.base import Engine, FailurePattern, LogPattern
+from bench.engines.base import Engine, FailurePattern, LogPattern, Version
 from bench.engines.facts import bare_lines, failure, known, log_facts, normalised, parsed, pattern
 from bench.engines.llamacpp import LlamaCpp
 from bench.engines.sglang import Sglang
@@ -104,9 +104,13 @@ METRIC_NAMES: Mapping[str, str] = {
     "time_per_output_token_seconds_count": "tpot_s_count",
     "e2e_request_latency_seconds_sum": "e2e_s_sum",
     "e2e_request_latency_seconds_count": "e2e_s_count",
-    # TensorRT-LLM's own server
+    # TensorRT-LLM's own server (tensorrt_llm/metrics/collector.py); it counts no preemptions
+    "trtllm_num_requests_running": "requests_running",
+    "trtllm_num_requests_waiting": "requests_waiting",
     "trtllm_kv_cache_utilization": "kv_cache_usage_ratio",
     "trtllm_prompt_tokens_total": "prompt_tokens_total",
+    "trtllm_generation_tokens_total": "output_tokens_total",
+    "trtllm_prompt_cached_tokens_total": "prefix_cache_hits_total",
     "trtllm_time_to_first_token_seconds_sum": "ttft_s_sum",
     "trtllm_time_to_first_token_seconds_count": "ttft_s_count",
     "trtllm_time_to_first_token_seconds_bucket": "ttft_s_le",
@@ -115,6 +119,9 @@ METRIC_NAMES: Mapping[str, str] = {
     "trtllm_e2e_request_latency_seconds_sum": "e2e_s_sum",
     "trtllm_e2e_request_latency_seconds_count": "e2e_s_count",
 }
+# TensorRT-LLM counts no look-ups: when a request ends, its prompt's tokens and those of them that came from the cache.
+TENSORRT_LOOKUPS = ("prompt_tokens_total",)
+TENSORRT_LAZY: Mapping[str, Version | None] = {"prefix_cache_hits_total": None}  # newer ones begin with 0
 # Which line, metric or name proves which engine; the first that is there. Not TensorRT-LLM's banner: every 1.x has it.
 _SIGNS: tuple[tuple[str, str], ...] = (
     (r"^vllm:|" + ENGINE_STARTS + r"|^Starting vLLM v\d", "vllm"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.engines.base import Command, FailurePattern, LogPattern, Site
+from bench.engines.base import Command, FailurePattern, LogPattern, Site, Version
 from bench.engines.facts import (
     COMMON_FAILURES,
     GPU_FAILURES,
@@ -50,6 +50,7 @@ class Sglang:
     modules: tuple[str, ...] = ("sglang", "torch")
     container_port = 30000
     metrics_path = "/metrics"
+    other_metrics_paths: tuple[str, ...] = ()
     model_format: str | None = "safetensors"
     documents: tuple[str, ...] = ("/v1/models", "/get_server_info", "/metrics")
 
@@ -117,13 +118,20 @@ class Sglang:
         "sglang:cached_tokens_total": "prefix_cache_hits_total",
         "sglang:time_to_first_token_seconds_count": "ttft_s_count",
         "sglang:time_to_first_token_seconds_bucket": "ttft_s_le",
+        "sglang:request_time_per_output_token_seconds_sum": "tpot_s_sum",  # 0.5.23; before it, no mean of requests
+        "sglang:request_time_per_output_token_seconds_count": "tpot_s_count",
         "sglang:e2e_request_latency_seconds_sum": "e2e_s_sum",
         "sglang:e2e_request_latency_seconds_count": "e2e_s_count",
     }
     # It has no counter of look-ups. When a request ends, the prompt's tokens and those of them that it found cached are
     # counted together, whatever part of the cache they were in: observe_one_finished_request() in
-    # python/sglang/srt/metrics/collector.py, at 93d04878. The latter have no series before the first hit.
+    # python/sglang/srt/metrics/collector.py, at 93d04878.
     prefix_lookups: tuple[str, ...] = ("prompt_tokens_total",)
+    # By the collectors of 0.4.6.post2, 0.5.5 and 0.5.10; 0.5.5 has no counter of retractions, only a gauge of the last.
+    lazy_counters: Mapping[str, Version | None] = {
+        "prefix_cache_hits_total": (0, 4, 6),
+        "preemptions_total": (0, 5, 10),
+    }
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win; what they say is not said before them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.engines.base import Command, FailurePattern, LogPattern, Site
+from bench.engines.base import Command, FailurePattern, LogPattern, Site, Version
 from bench.engines.facts import first_model, flag_unless, has_flag, known, listen_address, log_facts, normalised, parsed
 from bench.engines.vllm_facts import FAILURES, LOG_LINES, METRIC_NAMES, cache_facts
 from bench.model import Arm, Model
@@ -25,12 +25,14 @@ class Vllm:
     modules: tuple[str, ...] = ("vllm", "torch")
     container_port = 8000
     metrics_path = "/metrics"
+    other_metrics_paths: tuple[str, ...] = ()
     model_format: str | None = "safetensors"
     documents: tuple[str, ...] = ("/v1/models", "/version", "/metrics")
     log_patterns: tuple[LogPattern, ...] = LOG_LINES
     failure_patterns: tuple[FailurePattern, ...] = FAILURES
     metric_names: Mapping[str, str] = METRIC_NAMES
     prefix_lookups: tuple[str, ...] = ("prefix_cache_queries_total",)  # its own, in tokens as its help says
+    lazy_counters: Mapping[str, Version | None] = {}  # it shows all of them from the start, as 0
 
     def command(self, arm: Arm, model: Model, serve_args: tuple[str, ...], site: Site) -> Command:
         """`serve_args` and the arm's own args come last, so they win; what they say is not said before them."""

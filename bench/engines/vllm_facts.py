@@ -105,6 +105,7 @@ METRIC_NAMES: Mapping[str, str] = {
     "vllm:num_preemptions_total": "preemptions_total",
     "vllm:prefix_cache_queries_total": "prefix_cache_queries_total",
     "vllm:prefix_cache_hits_total": "prefix_cache_hits_total",
+    "vllm:external_prefix_cache_hits_total": "external_prefix_cache_hits_total",
     "vllm:time_to_first_token_seconds_sum": "ttft_s_sum",
     "vllm:time_to_first_token_seconds_count": "ttft_s_count",
     "vllm:time_to_first_token_seconds_bucket": "ttft_s_le",

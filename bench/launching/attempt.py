@@ -31,6 +31,7 @@ from bench.runtimes.base import Running
 from bench.runtimes.ready import arm_error
 from bench.store.writer import LaunchDir
 from bench.vocabulary import LaunchStatus, Mark, Severity
+from bench.voids import void_reason
 
 Shield = Callable[[], AbstractContextManager[object]]  # holds an interrupt back until the block has ended
 SUSPENDED_LEAST_S = 0.01  # the clocks of a stamp are read one after the other
@@ -104,8 +105,8 @@ class Attempt:
             self.command = running.paste()
             self._start_up(spec, running)
             learn_config(self, spec, running)
+            sampling.begin_arm(spec, running)
             sampling.watch_idle(spec, running)
-            sampling.begin_load(spec, running)
             apply_load(self, spec, running)
         finally:
             with self.shield():
@@ -150,6 +151,17 @@ class Attempt:
             client=self.client,
             findings=tuple(self.findings),
         )
+
+    def spoilt(self) -> str | None:
+        """Why the GPU's state takes a pass of this launch away; None where every pass counts."""
+        if self.load is None or self.telemetry is None:
+            return None
+        rows, stages = self.telemetry.to_pandas(), self.load.stages
+        lost = self.client.get("sampler", {}).get("gpu_lost", {})
+        for window in stages:
+            if reason := void_reason(rows, window, stages, lost):
+                return f"at {window.stage} {reason}"
+        return None
 
     def died(self, spec: LaunchSpec, running: Running, when: str) -> ArmError:
         """The arm's end in words, with its last ones."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from bench.engines.base import LaunchSpec
+from bench.engines.base import Engine, LaunchSpec
 from bench.errors import Interrupted
 from bench.probes.documents import gather_documents
 from bench.probes.hostfacts import arm_versions
+from bench.probes.server import parse_exposition
 from bench.runtimes.base import Running
 from bench.runtimes.environments import env_python
 from bench.vocabulary import RuntimeKind
+from bench.wire.request import get_once
 
 if TYPE_CHECKING:
     from bench.launching.attempt import Attempt
+
+_TIMEOUT_S = 5.0
 
 
 def learn_config(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
@@ -34,3 +39,19 @@ def learn_config(attempt: Attempt, spec: LaunchSpec, running: Running) -> None:
         attempt.find("config-unreadable", text)
     if attempt.arm.runtime is RuntimeKind.PROCESS:
         attempt.versions = dict(arm_versions(env_python(attempt.arm.packages), attempt.engine.modules))
+
+
+def exposition_url(engine: Engine, usual_url: str | None) -> str | None:
+    """Where this server shows its metrics; the usual place where no other one that the engine may have shows any.
+
+    Asked before the sampling begins: a sampler that is sent to the wrong place fails from the first sample to the last.
+    """
+    if usual_url is None or not engine.other_metrics_paths:
+        return usual_url
+    own_url = usual_url.removesuffix(engine.metrics_path)
+    for path in (engine.metrics_path, *engine.other_metrics_paths):
+        answer = get_once(own_url, path, timeout_s=_TIMEOUT_S)
+        text = answer.body.decode("utf-8", "replace") if answer.status == HTTPStatus.OK else ""
+        if parse_exposition(text, engine.metric_names).values:
+            return own_url + path
+    return usual_url

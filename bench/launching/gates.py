@@ -25,6 +25,7 @@ class _Card:
 
     normal: GpuState
     is_used: bool = False
+    is_hopeless: bool = False  # a launch that its state had spoilt was spoilt again when it was repeated
 
 
 @dataclass
@@ -91,6 +92,20 @@ class GpuGate:
                 wait.told_s = time.monotonic()
             time.sleep(POLL_S)
 
+    def spoilt(self, uuids: Sequence[str], reason: str | None, *, is_last: bool) -> str | None:
+        """Why a launch is to be measured once more: a pass without a number leaves its whole comparison without one.
+
+        What spoils a launch twice is the card's own: others are taken as they come, and say what they lack.
+        """
+        cards = [self._cards[uuid] for uuid in uuids if uuid in self._cards]
+        if reason is None or any(card.is_hopeless for card in cards):
+            return None
+        if is_last:
+            for card in cards:
+                card.is_hopeless = True
+            return None
+        return reason
+
     def _look(self, uuids: Sequence[str], wait: _Wait) -> tuple[Sequence[GpuState], list[tuple[str, bool]]]:
         """The states, and what speaks against a launch: a text, and whether it may be taken as it is in the end."""
         try:
@@ -127,4 +142,4 @@ class GpuGate:
             if card is None:
                 self._cards[state.uuid] = _Card(replace(state, temperature_c=None, power_w=None))
             elif anew or not card.is_used:
-                self._cards[state.uuid] = _Card(state, is_used=True)
+                card.normal, card.is_used = state, True

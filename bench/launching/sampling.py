@@ -1,4 +1,4 @@
-"""The samplers beside a launch: GPUs from its first moment to its last, host and engine under load."""
+"""The samplers beside a launch: GPUs from its first moment to its last, host and engine once the arm serves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.clock import now_ns, since_s
 from bench.engines.base import LaunchSpec
+from bench.launching.config import exposition_url
 from bench.plan.expected import IDLE_SETTLE_S, is_watched_idle
 from bench.probes.sampler import SamplerReport, SamplerSpec
 from bench.probes.telemetry import Telemetry
@@ -54,8 +55,11 @@ class Sampling:
             time.sleep(min(left_s, _LOOK_S))
         attempt.idle.append(IdleWindow(loaded=loaded, start_s=start_s, end_s=start_s + idle_s))
 
-    def begin_load(self, spec: LaunchSpec, running: Running) -> None:
-        """Sample the host, the arm's processes and its engine from now on."""
+    def begin_arm(self, spec: LaunchSpec, running: Running) -> None:
+        """Sample the host, the arm's processes and its engine from now on.
+
+        Before the arm is watched idle: a process that is busy then waits by polling, and its core is full by design.
+        """
         attempt = self._attempt
         host = SamplerSpec(
             t0_ns=attempt.t0_ns,
@@ -63,7 +67,7 @@ class Sampling:
             out=str(attempt.launch_dir.scratch / "telemetry.arrows"),
             server_pids=tuple(running.pids().values()),
             client_pid=os.getpid(),
-            metrics_url=spec.metrics_url,
+            metrics_url=exposition_url(attempt.engine, spec.metrics_url),
             metric_names=dict(attempt.engine.metric_names),
         )
         self._telemetry.also(host)

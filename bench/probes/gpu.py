@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bench.clock import NS_PER_S, now_ns
@@ -182,12 +183,20 @@ class _Gpu:
         yield from self._rows(self._answers.of(("processes", "processes_memory_bytes"), ask))
         at_ns = now_ns()
         for pid, used in found:
-            if used is not None:  # None inside a container or under MIG
+            if used is not None and not is_mps_server(pid):  # None inside a container or under MIG
                 yield at_ns, SOURCE, f"{self._uuid}/{pid}", "process_memory_bytes", float(used)
 
     def _rows(self, values: Values) -> Iterator[Row]:
         for metric, value in values:
             yield now_ns(), SOURCE, self._uuid, metric, value
+
+
+def is_mps_server(pid: int) -> bool:
+    """NVIDIA's server of MPS holds a context for its clients, which are listed beside it."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", errors="replace").startswith("nvidia-cuda-mps")
+    except OSError:
+        return False
 
 
 def _one(metric: str, read: Any) -> Iterator[tuple[str, float]]:

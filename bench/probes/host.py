@@ -5,78 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 
 from bench.clock import NS_PER_S, now_ns
 from bench.probes.cgroup import group_of
+from bench.probes.process_name import process_name
+from bench.probes.processes import BusiestThreads, ProcessUse, ancestors, parents, pss_bytes, read_process, tree
+from bench.probes.traffic import disk_bytes, network_bytes, own_network
 
 Row = tuple[int, str, str, str, float]  # instant on CLOCK_MONOTONIC, source, entity, metric, value
 
 TREE_REFRESH_S = 2.0  # a scan of all of /proc costs 20 us a process: too much for every sample of a busy host
 BUSY_CORES = 0.05  # below, a process of the server has no row of its own: an engine has dozens that sleep
 PSS_COST_RATIO = 0.002  # the exact share of memory makes the kernel walk every page: minutes of weights, so rarely
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessUse:
-    """What one process has used since its start, from one read of /proc/<pid>/stat."""
-
-    parent: int
-    name: str  # as the kernel cuts it, 15 bytes
-    cpu_s: float
-    faults_minor: int
-    faults_major: int
-    rss_bytes: int
-
-
-def read_process(pid: int) -> ProcessUse | None:
-    """None when the process is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = text[text.rindex(")") + 2 :].split()  # the name before it may hold spaces and brackets
-    return ProcessUse(
-        parent=int(fields[1]),
-        name=text[text.index("(") + 1 : text.rindex(")")],
-        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
-        faults_minor=int(fields[7]),
-        faults_major=int(fields[9]),
-        rss_bytes=int(fields[21]) * _PAGE_BYTES,
-    )
-
-
-def parents() -> dict[int, int]:
-    """Process -> its parent, for all processes of the host."""
-    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    return {pid: use.parent for pid in pids if (use := read_process(pid))}
-
-
-def tree(roots: Collection[int], parent_of: Mapping[int, int], *, without: Collection[int] = ()) -> frozenset[int]:
-    """The roots that live and all that descends from them, but no process in `without` nor what descends from it."""
-    found = {root for root in roots if root in parent_of} - set(without)
-    grew = True
-    while grew:
-        more = {pid for pid, parent in parent_of.items() if parent in found and pid not in found and pid not in without}
-        found |= more
-        grew = bool(more)
-    return frozenset(found)
-
-
-def pss_bytes(pid: int) -> int | None:
-    """Memory of a process with each shared page divided by its sharers; None when gone or not allowed."""
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return None
-    for line in text.splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return None
 
 
 @dataclass
@@ -91,6 +33,8 @@ class ProcessGroup:
     entity: str
     with_pss: bool = False
     apart: bool = False  # its busy processes have rows of their own too, as `entity/pid name`
+    _names: dict[int, str] = field(default_factory=dict)
+    _threads: BusiestThreads = field(default_factory=BusiestThreads)
     _before: dict[int, ProcessUse] = field(default_factory=dict)
     _before_ns: int = 0
     _pss_due_ns: int = 0
@@ -119,10 +63,19 @@ class ProcessGroup:
         for metric, total in sums.items():
             yield at_ns, "host", self.entity, metric, total / interval_s
         if self.apart:
-            for pid in uses.keys() & self._before.keys():
-                cores = (uses[pid].cpu_s - self._before[pid].cpu_s) / interval_s
-                if cores >= BUSY_CORES:
-                    yield at_ns, "host", f"{self.entity}/{pid} {uses[pid].name}", "cpu_cores", cores
+            yield from self._each(at_ns, uses, interval_s)
+
+    def _each(self, at_ns: int, uses: Mapping[int, ProcessUse], interval_s: float) -> Iterator[Row]:
+        """Busy processes one by one; of equal names each has its own row, for its number tells them apart."""
+        before = self._before
+        cores = {pid: (uses[pid].cpu_s - before[pid].cpu_s) / interval_s for pid in sorted(uses.keys() & before.keys())}
+        busy = {pid: value for pid, value in cores.items() if value >= BUSY_CORES}
+        for pid in busy.keys() - self._names.keys():  # at first sight: a command line is long, and stays as it is
+            self._names[pid] = process_name(pid, uses[pid].name)
+        for pid, value in busy.items():
+            yield at_ns, "host", f"{self.entity}/{pid} {self._names[pid]}", "cpu_cores", value
+        for seen_ns, pid, value in self._threads.sample(busy):
+            yield seen_ns, "host", f"{self.entity}/{pid} {self._names[pid]}", "busiest_thread_cores", value
 
     def _pss(self, uses: Collection[int]) -> Iterator[Row]:
         at_ns = now_ns()
@@ -145,8 +98,10 @@ class HostSampler:
         self._pids: dict[str, frozenset[int]] = {}
         self._named: frozenset[int] = frozenset()  # of the server, told before
         self._refresh_ns = 0
-        self._group = next((group for pid in sorted(server_roots) if (group := group_of(pid))), None)
-        psutil.cpu_percent()  # the first call only sets the mark from which the next one counts
+        contained = [(pid, group) for pid in sorted(server_roots) if (group := group_of(pid))]
+        self._group = contained[0][1] if contained else None
+        self._network = own_network(contained[0][0]) if contained else None
+        self._is_marked = False
 
     def sample(self) -> Iterator[Row]:
         """All rows of this instant."""
@@ -157,21 +112,29 @@ class HostSampler:
             yield from self._members()
         for entity, group in self._groups.items():
             yield from group.sample(self._pids[entity])
-        if self._group:
-            at_ns = now_ns()
-            for metric, value in self._group.values():
-                yield at_ns, "host", "container", metric, value
+        yield from self._container()
 
     def _host(self) -> Iterator[Row]:
         at_ns = now_ns()
+        used = psutil.cpu_percent() / 100  # since the call before in this very thread: the first only sets the mark
         values = {
-            "cpu_ratio": psutil.cpu_percent() / 100,
+            **({"cpu_ratio": used} if self._is_marked else {}),
             "memory_available_bytes": psutil.virtual_memory().available,
             "load_average_1m": os.getloadavg()[0],
-            **_traffic(),
+            **disk_bytes(),
+            **network_bytes(),
         }
+        self._is_marked = True
         for metric, value in values.items():
             yield at_ns, "host", "host", metric, float(value)
+
+    def _container(self) -> Iterator[Row]:
+        at_ns = now_ns()
+        values = dict(self._group.values()) if self._group else {}
+        if self._network:
+            values |= network_bytes(proc=self._network, sys=None)
+        for metric, value in values.items():
+            yield at_ns, "host", "container", metric, value
 
     def _members(self) -> Iterator[Row]:
         """Each process of the server once: who else is on its GPU is a stranger there."""
@@ -182,33 +145,10 @@ class HostSampler:
 
     def _membership(self) -> dict[str, frozenset[int]]:
         parent_of = parents()
-        above = _ancestors(self._server_roots, parent_of) - {self._client_root}  # supervisors are neither
+        above = ancestors(self._server_roots, parent_of) - {self._client_root}  # supervisors are neither
         client = tree({self._client_root}, parent_of, without={self._self, *above, *self._server_roots})
         return {
             "server": tree(self._server_roots, parent_of),
             "client": client,
             "sampler": frozenset({self._self}),
         }
-
-
-def _traffic() -> dict[str, float]:
-    """Bytes since the host began, over all disks and over all networks but the loopback."""
-    disk = psutil.disk_io_counters()
-    nets = [one for name, one in psutil.net_io_counters(pernic=True).items() if name != "lo"]
-    found = {
-        "network_sent_bytes": float(sum(one.bytes_sent for one in nets)),
-        "network_received_bytes": float(sum(one.bytes_recv for one in nets)),
-    }
-    if disk is not None:  # a host may show no disk at all
-        found |= {"disk_read_bytes": float(disk.read_bytes), "disk_written_bytes": float(disk.write_bytes)}
-    return found
-
-
-def _ancestors(pids: Collection[int], parent_of: Mapping[int, int]) -> set[int]:
-    found: set[int] = set()
-    for pid in pids:
-        parent = parent_of.get(pid)
-        while parent and parent not in found:
-            found.add(parent)
-            parent = parent_of.get(parent)
-    return found

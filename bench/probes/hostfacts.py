@@ -17,6 +17,7 @@ import psutil
 
 from bench import __version__
 from bench.errors import PrerequisiteError
+from bench.probes.cpufreq import clock_facts
 from bench.probes.gpufacts import GpuHost, read_gpus, toolkit_version
 
 PACKAGES = (
@@ -32,7 +33,7 @@ PACKAGES = (
 )
 # Named facts that must be equal for launches to stand in one run: another host is another run.
 CHECKED = (
-    *("cpu_model", "cpu_cores", "numa_nodes", "memory_bytes", "kernel", "os"),
+    *("cpu_model", "cpu_cores", "cpu_governor", "numa_nodes", "memory_bytes", "kernel", "os"),
     *("gpu_driver", "gpu_cuda_driver", "gpus", "container_toolkit"),
     *("docker_version", "docker_storage_driver", "docker_containerd_store", "docker_rootless"),
 )
@@ -56,7 +57,7 @@ def host_facts(*, containers: bool = True) -> dict[str, Any]:
         "cpu_cores": os.cpu_count(),
         "cpu_cores_usable": len(os.sched_getaffinity(0)),
         "cpu_cores_quota": _cpu_quota(),
-        "cpu_governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        **clock_facts(),
         "memory_bytes": psutil.virtual_memory().total,
         "swap_bytes": psutil.swap_memory().total,
         "kernel": platform.release(),

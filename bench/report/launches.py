@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from bench.analysis.numbers import Numbers
 from bench.conclusion import Value
 from bench.record import Launch
 from bench.report import format as fmt
@@ -56,7 +57,8 @@ class FileRow:
 
 def launch_rows(subject: Subject) -> tuple[LaunchRow, ...]:
     """Every attempt in order, then what was planned and never began."""
-    rows = [_launch_row(subject, one.launch) for one in subject.data.launches]
+    void = _void_stages(subject)
+    rows = [_launch_row(subject, one.launch, void.get(one.launch.index, "")) for one in subject.data.launches]
     begun = {one.launch.index for one in subject.data.launches}
     for planned in subject.run.plan.launches:
         if planned.index not in begun:
@@ -69,13 +71,23 @@ def launch_rows(subject: Subject) -> tuple[LaunchRow, ...]:
     return tuple(sorted(rows, key=lambda row: (row.index, row.attempt)))
 
 
-def _launch_row(subject: Subject, launch: Launch) -> LaunchRow:
+def _void_stages(subject: Subject) -> dict[int, str]:
+    """Launch index -> the stages at which it gives no number, and why."""
+    found = {
+        index: dict.fromkeys(f"{rows.window.stage} ({rows.void_reason})" for rows in passes if rows.void_reason)
+        for index, passes in Numbers(subject.data).passes.items()
+    }
+    return {index: ", ".join(stages) for index, stages in found.items() if stages}
+
+
+def _launch_row(subject: Subject, launch: Launch, void_stages: str) -> LaunchRow:
     primary = subject.scenario.primary
     value = subject.value(launch.arm, primary.metric, primary.stage)
     unit = subject.primary.unit if subject.primary else ""
     done = launch.status is LaunchStatus.DONE
     reason = launch.void_reason or (launch.failure.text if launch.failure else "")
-    use = "left out: burn-in" if launch.burn_in else ("counts" if done else f"left out: {reason or launch.status}")
+    counts = f"counts, but not at {void_stages}" if void_stages else "counts"
+    use = "left out: burn-in" if launch.burn_in else (counts if done else f"left out: {reason or launch.status}")
     return LaunchRow(
         index=launch.index, block=str(launch.block), order=launch.order_in_block + 1, arm=launch.arm,
         attempt=str(launch.attempt), status=launch.status.value, css=launch.status.value,

@@ -14,16 +14,19 @@ from bench.store.reader import LaunchData
 
 _POINTS = 600  # per series at most
 _ALWAYS = 3  # panels that every page has
+_COUNTERS = frozenset({"disk_read_bytes", "disk_written_bytes", "network_received_bytes", "network_sent_bytes"})
+_MB_PER_S = fmt.Scale(1e-6, "MB/s")
 # panel title, unit, scale, series: (source, entity, metric, name, dash)
 Series = tuple[str, str, str, str, str]
+Panel = tuple[str, fmt.Scale, tuple[Series, ...]]
 _SUM, _MEAN = "all GPUs together", "mean of the GPUs"  # as entity: of all that the arm has
-_PANELS: tuple[tuple[str, fmt.Scale, tuple[Series, ...]], ...] = (
+_PANELS: tuple[Panel, ...] = (
     (
         "CPU (cores)", fmt.Scale(1.0, "cores"),
         (("host", "server", "cpu_cores", "server CPU (cores)", "solid"),
          ("host", "client", "cpu_cores", "client CPU (cores)", "dot")),
     ),
-    ("memory (GiB)", fmt.GIB, (("host", "server", "rss_bytes", "server memory (GiB)", "solid"),)),
+    ("memory (GiB)", fmt.GIB, (("host", "server", "rss_bytes", "server, sum of RSS (GiB)", "solid"),)),
     (
         "queue (requests)", fmt.Scale(1.0, "requests"),
         (("engine", "engine", "requests_running", "running (requests)", "solid"),
@@ -45,12 +48,25 @@ _PANELS: tuple[tuple[str, fmt.Scale, tuple[Series, ...]], ...] = (
          ("gpu", _MEAN, "utilisation_ratio", "some kernel ran (%)", "dot")),
     ),
 )  # fmt: skip
+_HOST_PANELS: tuple[Panel, ...] = (  # where no GPU was sampled: there the host is what computes
+    ("host CPU (%)", fmt.Scale(100.0, "%"), (("host", "host", "cpu_ratio", "all of the host's CPUs (%)", "solid"),)),
+    (
+        "disk (MB/s)", _MB_PER_S,
+        (("host", "host", "disk_read_bytes", "host reads (MB/s)", "solid"),
+         ("host", "host", "disk_written_bytes", "host writes (MB/s)", "dot")),
+    ),
+    (
+        "network (MB/s)", _MB_PER_S,
+        (("host", "host", "network_received_bytes", "host receives (MB/s)", "solid"),
+         ("host", "host", "network_sent_bytes", "host sends (MB/s)", "dot")),
+    ),
+)  # fmt: skip
 
 
 def telemetry(subject: Subject) -> Chart | None:
     """The median launch of each arm, from the beginning of its load; the measured windows are shaded."""
     chosen = [(arm.name, one) for arm in subject.arms if (one := subject.median_launch(arm.name)) and one.launch.stages]
-    panels = [panel for panel in _PANELS if panel in _PANELS[:_ALWAYS] or _is_known(subject, panel[2])]
+    panels = _panels(subject)
     figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.18 / len(panels))
     figure.update_layout(blank().layout, overwrite=True)
     for row, (title, scale, series) in enumerate(panels, start=1):
@@ -78,9 +94,17 @@ def telemetry(subject: Subject) -> Chart | None:
         "telemetry-over-time", f"Under load: {shown}",
         "Each arm by the launch in the middle of its primary values. The shaded spans are the measured windows of the "
         "stages, in the colour of their arm; in a fair stage the client stays well below one core per load process and "
-        "the queue stands at the stage's concurrency.",
+        "the queue stands at the stage's concurrency. A sum of RSS counts a page once for each process that shares it.",
         figure, 160 + 130 * len(panels) + 12 * len(figure.data),
     )  # fmt: skip
+
+
+def _panels(subject: Subject) -> list[Panel]:
+    """Those that every page has, and what else is known; the host's only where they are all that is."""
+    of_gpus = [panel for panel in _PANELS[_ALWAYS:] if _is_known(subject, panel[2])]
+    has_gpu = any(series[0] == "gpu" for panel in of_gpus for series in panel[2])
+    of_host = [] if has_gpu else [panel for panel in _HOST_PANELS if _is_known(subject, panel[2])]
+    return [*_PANELS[:_ALWAYS], *of_gpus, *of_host]
 
 
 def began_s(one: LaunchData) -> float:
@@ -89,7 +113,7 @@ def began_s(one: LaunchData) -> float:
 
 
 def samples(one: LaunchData, source: str, entity: str, metric: str) -> tuple[Any, Any]:
-    """A series of a launch under load, thinned so that no peak or trough is lost."""
+    """A series of a launch under load, thinned so that no peak or trough is lost; of a counter, its growth a second."""
     rows = one.telemetry
     if rows is None or not len(rows):
         return np.empty(0), np.empty(0)
@@ -98,7 +122,15 @@ def samples(one: LaunchData, source: str, entity: str, metric: str) -> tuple[Any
     if entity in (_SUM, _MEAN):
         return thin(*_over_gpus(of_metric, entity), _POINTS)
     picked = of_metric[of_metric["entity"] == entity]
-    return thin(picked["t_s"].to_numpy(dtype="float64"), picked["value"].to_numpy(dtype="float64"), _POINTS)
+    t, y = picked["t_s"].to_numpy(dtype="float64"), picked["value"].to_numpy(dtype="float64")
+    return thin(*(_rate(t, y) if metric in _COUNTERS else (t, y)), _POINTS)
+
+
+def _rate(t: Any, y: Any) -> tuple[Any, Any]:
+    """Growth a second, at the end of each interval; a card that was taken out and put in again begins anew."""
+    grown, took_s = np.diff(y), np.diff(t)
+    good = (took_s > 0) & (grown >= 0)
+    return t[1:][good], grown[good] / took_s[good]
 
 
 def _over_gpus(rows: Any, how: str) -> tuple[Any, Any]:

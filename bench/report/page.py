@@ -33,6 +33,7 @@ from bench.report.dose import dose_section
 from bench.report.dose_charts import dose_charts, prediction_charts
 from bench.report.headline import banner, headline, notices
 from bench.report.instrument import instrument_rows
+from bench.report.processes import process_rows
 from bench.report.server_side import server_tables
 from bench.report.subject import Subject
 
@@ -77,6 +78,7 @@ def context(subject: Subject) -> dict[str, Any]:
         "files": launches.files(subject.data.folder),
         "findings": subject.findings,
         "server_rows": server_rows, "quantile_rows": quantile_rows, "decoding_rows": decoding_rows(subject),
+        "process_rows": process_rows(subject),
         "failures": launches.failures(subject), "instrument": instrument_rows(subject), "money": money(subject),
         "metric_entries": glossary.metric_entries(subject), "method_entries": glossary.method_entries(),
         "style": Markup((_TEMPLATES / "style.css").read_text()),

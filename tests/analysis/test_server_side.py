@@ -195,6 +195,13 @@ sglang:prompt_tokens_total{model_name="m"} 400.0
 sglang:cached_tokens_total{cache_source="device",model_name="m"} 90.0
 sglang:cached_tokens_total{cache_source="host",model_name="m"} 10.0
 """
+TENSORRT = """\
+trtllm_num_requests_running{model_name="m"} 4
+trtllm_num_requests_waiting{model_name="m"} 2
+trtllm_generation_tokens_total{model_name="m"} 99
+trtllm_prompt_tokens_total{model_name="m"} 400
+trtllm_prompt_cached_tokens_total{model_name="m"} 100
+"""
 LLAMACPP = "llamacpp:prompt_tokens_total 300\nllamacpp:prompt_tokens_cached_total 100\n"
 
 
@@ -209,6 +216,106 @@ def test_an_engine_without_a_counter_of_look_ups_has_the_ratio_of_its_prompts(en
     assert found.prefix_hit_ratio == pytest.approx(0.25)
 
 
+def test_a_nim_with_tensorrt_inside_tells_its_queue_its_tokens_and_the_ratio_of_its_prompts():
+    values = dict(parse_exposition(TENSORRT, get_engine("nim").metric_names).values)
+    assert {name: values[name] for name in ("requests_running", "requests_waiting", "output_tokens_total")} == {
+        "requests_running": 4.0,
+        "requests_waiting": 2.0,
+        "output_tokens_total": 99.0,
+    }
+    data = make_run({"a": Fake(engine="nim", config={"engine_inside": "tensorrt_llm"})}, blocks=2, stages=STAGES)
+    counters = {name: value for name, value in values.items() if name.endswith("_total")}
+    found = of(with_engine(data, **{"prefix_cache_queries_total": None, "preemptions_total": None} | counters))
+    assert (found.prefix_hit_ratio, found.preemptions) == (pytest.approx(0.25), None)
+
+
+def test_hits_behind_vllms_own_cache_are_hits_of_the_same_look_ups(run):
+    assert of(with_engine(run, external_prefix_cache_hits_total=500.0)).prefix_hit_ratio == pytest.approx(0.75)
+    assert of(with_engine(run, external_prefix_cache_hits_total=0.0)).prefix_hit_ratio == pytest.approx(0.25)
+    fallen = with_engine(run, external_prefix_cache_hits_total=-1.0)
+    assert of(fallen).prefix_hit_ratio is None, "not known beside known: not the known part alone"
+
+
+def lazy_run(version=None, engine="sglang", **config):
+    """Launches of one arm whose engine counts prompts, and neither hits nor retractions so far."""
+    told = {"engine_version": version, **config} if version else config
+    data = make_run({"a": Fake(engine=engine, config=told)}, blocks=2, burn_in=0, stages=STAGES)
+    absent = ("preemptions_total", "prefix_cache_queries_total", "prefix_cache_hits_total")
+    return with_engine(data, prompt_tokens_total=1000.0, **dict.fromkeys(absent))
+
+
+def begins(data, metric, value, *, launches, share=0.5):
+    """A counter that shows itself, with `value`, from this share of the first window on."""
+    changed = []
+    for one in data.launches:
+        window, rows = one.launch.stages[0], one.telemetry
+        first_s = window.window_start_s + share * (window.window_end_s - window.window_start_s)
+        mine = rows[(rows["metric"] == "prompt_tokens_total") & (rows["t_s"] >= first_s)]
+        more = mine.assign(metric=metric, value=value)
+        telemetry = pd.concat([rows, more], ignore_index=True) if one.launch.index in launches else rows
+        changed.append(dataclasses.replace(one, telemetry=telemetry))
+    return dataclasses.replace(data, launches=tuple(changed))
+
+
+def test_a_counter_that_begins_within_a_window_grew_from_nothing():
+    data = begins(lazy_run("0.5.10"), "preemptions_total", 3.0, launches={1, 2})
+    assert of(data).preemptions == 6.0
+    data = begins(lazy_run("0.5.10"), "prefix_cache_hits_total", 2000.0, launches={1, 2})
+    assert of(data).prefix_hit_ratio == pytest.approx(2000 / 8000, rel=0.1)
+
+
+def test_a_counter_that_began_before_the_window_grew_by_what_was_added():
+    data = begins(lazy_run("0.5.10"), "preemptions_total", 3.0, launches={1, 2}, share=-0.2)
+    assert of(data).preemptions == 0.0
+
+
+def test_an_engine_known_to_have_a_counter_that_never_began_counted_nothing():
+    found = of(lazy_run("0.5.10.post1"))
+    assert (found.preemptions, found.prefix_hit_ratio) == (0.0, 0.0)
+    inside = of(lazy_run("0.5.12", engine="nim", engine_inside="sglang"))
+    assert (inside.preemptions, inside.prefix_hit_ratio) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("version", [None, "0.5.9", "0.5.5.post3", "unknown"])
+def test_a_counter_that_the_engine_may_not_have_is_not_known_until_a_launch_shows_it(version):
+    assert of(lazy_run(version)).preemptions is None
+    assert of(begins(lazy_run(version), "preemptions_total", 3.0, launches={2})).preemptions == 3.0
+
+
+def test_an_old_sglang_has_prefix_hits_and_no_retractions():
+    found = of(lazy_run("0.4.6.post2"))
+    assert (found.preemptions, found.prefix_hit_ratio) == (None, 0.0)
+
+
+def test_hits_of_an_older_tensorrt_are_nothing_where_another_launch_shows_that_it_counts_them():
+    data = lazy_run(engine="nim", engine_inside="tensorrt_llm")
+    assert of(data).prefix_hit_ratio is None
+    shown = begins(data, "prefix_cache_hits_total", 4000.0, launches={2})
+    assert of(shown).prefix_hit_ratio == pytest.approx(4000 / 16000, rel=0.1)
+
+
+def test_what_no_table_calls_lazy_stays_not_known():
+    assert of(lazy_run("0.32.0", engine="vllm")).preemptions is None
+    late = begins(lazy_run("0.32.0", engine="vllm"), "preemptions_total", 3.0, launches={1, 2})
+    assert of(late).preemptions is None
+    assert of(begins(lazy_run("0.5.10"), "ttft_s_count", 90.0, launches={1, 2})).server_ttft_s is None
+
+
+def test_a_server_that_was_first_asked_within_the_window_proves_no_beginning():
+    data = lazy_run("0.5.10")
+    late = [
+        dataclasses.replace(
+            one,
+            telemetry=one.telemetry[
+                (one.telemetry["source"] != "engine")
+                | (one.telemetry["t_s"] > one.launch.stages[0].window_start_s + 0.1)
+            ],
+        )
+        for one in data.launches
+    ]
+    assert of(dataclasses.replace(data, launches=tuple(late))).preemptions is None
+
+
 def test_more_hits_than_look_ups_are_no_ratio():
     data = make_run({"a": Fake(engine="sglang")}, blocks=2, burn_in=0, stages=STAGES)
     counted = {"prefix_cache_queries_total": None, "prompt_tokens_total": 100.0}
@@ -220,3 +327,23 @@ def test_a_nim_whose_engine_is_not_known_has_no_ratio_of_another_ones():
     data = make_run({"a": Fake(engine="nim")}, blocks=2, burn_in=0, stages=STAGES)
     counted = with_engine(data, prefix_cache_queries_total=None, prompt_tokens_total=100.0)
     assert of(counted).prefix_hit_ratio is None
+
+
+def test_server_and_client_are_compared_over_the_passes_that_count_alone():
+    data = make_run({"a": Fake(), "b": Fake()}, blocks=3, burn_in=0, stages=STAGES)
+    client_s = of(with_engine(data)).client_ttft_s
+    slow = min(one.launch.index for one in data.launches if one.launch.arm == "a")
+    launches = []
+    for one in with_engine(data, ttft_s_sum=REQUESTS_PER_S * 0.9 * client_s).launches:
+        telemetry = one.telemetry
+        if one.launch.index == slow:  # held back: ten times slower, and left out
+            window = one.launch.stages[0]
+            hot = {"source": "gpu", "entity": "GPU-a", "metric": "clocks_event_bits", "value": 0x40}
+            bits = pd.DataFrame([{"t_s": window.window_start_s + 1, **hot}])
+            sums = telemetry["metric"] == "ttft_s_sum"
+            slowed = telemetry.assign(value=telemetry["value"].where(~sums, telemetry["value"] * 10))
+            telemetry = pd.concat([slowed, bits], ignore_index=True)
+        launches.append(dataclasses.replace(one, telemetry=telemetry))
+    data = dataclasses.replace(data, launches=tuple(launches))
+    assert of(data).server_ttft_s / of(data).client_ttft_s == pytest.approx(0.9, rel=0.05)
+    assert not [one for one in summarise(data).findings if one.id == "server-slower-than-client"]

@@ -221,3 +221,11 @@ def test_a_gpu_that_is_gone_ends_the_run_at_once_with_the_repair(clock):
     with pytest.raises(LimitError, match=r"GPU-a: GPU is lost\n.*dmesg.*--resume"):
         Played().wait(GpuGone("GPU is lost"))
     assert clock.now_s == 0.0
+
+
+def test_a_launch_that_its_card_spoilt_is_repeated_but_not_for_ever(used):
+    assert used.gate.spoilt(["GPU-a"], None, is_last=False) is None
+    assert used.gate.spoilt(["GPU-a"], "at c1 heat", is_last=False) == "at c1 heat"
+    assert used.gate.spoilt(["GPU-a"], "at c1 heat", is_last=True) is None, "taken as it is the second time"
+    assert used.gate.spoilt(["GPU-a"], "at c1 heat", is_last=False) is None, "and other launches the first time"
+    assert used.gate.spoilt([], "another process", is_last=False) == "another process"

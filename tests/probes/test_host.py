@@ -1,14 +1,18 @@
 """What /proc says about real processes."""
 
 import os
+import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from bench.probes.host import HostSampler, ProcessGroup, parents, pss_bytes, read_process, tree
+from bench.clock import now_ns
+from bench.probes.host import HostSampler, ProcessGroup
 from bench.probes.hostfacts import arm_versions, differences, host_facts, project_commit, versions
+from bench.probes.processes import BusiestThreads, parents, pss_bytes, read_process, thread_cpu_s, tree
 
 WITH_CHILD = """
 import subprocess, sys
@@ -66,7 +70,7 @@ def test_ended_process_is_no_sample():
 def test_sampler_keeps_server_and_client_apart(family):
     parent, child = family
     entities = {(entity, metric) for _, _, entity, metric, _ in HostSampler([parent], os.getpid()).sample()}
-    assert {("host", "cpu_ratio"), ("host", "memory_available_bytes"), ("server", "rss_bytes")} <= entities
+    assert {("host", "memory_available_bytes"), ("server", "rss_bytes")} <= entities
     member = HostSampler([child], parent)._membership()
     assert member["server"] == {child}
     assert member["client"] == {parent}
@@ -119,5 +123,69 @@ def test_a_busy_process_of_the_server_has_a_row_of_its_own_with_its_name():
         busy.kill()
         asleep.kill()
     (name,) = (entity for entity in rows if entity != "server")
-    assert name.startswith(f"server/{busy.pid} python")
+    assert name == f"server/{busy.pid} python -c"
     assert rows[name] == rows["server"] > 0.05
+
+
+def test_the_host_s_share_begins_with_the_second_sample_of_the_thread_that_samples(family):
+    sampler, shares = HostSampler([family[0]], os.getpid()), []
+
+    def sample():
+        for _ in range(2):
+            shares.append([value for *_, metric, value in sampler.sample() if metric == "cpu_ratio"])
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=sample)  # as the sampler does: made in one thread, asked in another
+    thread.start()
+    thread.join()
+    first, (second,) = shares
+    assert first == [] and second > 0.1, "a process of the fixture keeps a core busy"
+
+
+TWO_THREADS = """
+import threading, time
+def half():
+    while True:
+        began = time.thread_time()
+        while time.thread_time() - began < 0.02: pass
+        time.sleep(0.03)
+threading.Thread(target=half).start()
+half()
+"""
+
+
+def test_two_threads_that_add_up_to_a_core_are_told_from_one_that_fills_it():
+    """Each row counts since the look before it, so the busiest of two halves is a half."""
+    with subprocess.Popen([sys.executable, "-c", TWO_THREADS]) as halves:
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as full:
+            group, rows, end = ProcessGroup("server", apart=True), [], time.monotonic() + 3
+            while time.monotonic() < end:
+                rows += group.sample((halves.pid, full.pid))
+                time.sleep(0.25)
+            found = {
+                (pid, name): statistics.fmean(v for *_, entity, metric, v in rows if (metric, entity) == (name, whole))
+                for pid in (halves.pid, full.pid)
+                for name in ("cpu_cores", "busiest_thread_cores")
+                if (whole := f"server/{pid} python -c")
+            }
+            full.kill()
+        halves.kill()
+    assert found[full.pid, "busiest_thread_cores"] == pytest.approx(found[full.pid, "cpu_cores"], abs=0.15)
+    assert found[halves.pid, "busiest_thread_cores"] < 0.75 * found[halves.pid, "cpu_cores"]
+
+
+def test_threads_are_looked_at_once_a_second_and_no_oftener():
+    threads = BusiestThreads()
+    assert list(threads.sample((os.getpid(),))) == [], "the first look only sets the mark"
+    assert list(threads.sample((os.getpid(),))) == [], "not due yet"
+    assert threads._due_ns - now_ns() > 0.5e9
+    threads._due_ns = 0
+    ((_, pid, cores),) = threads.sample((os.getpid(),))
+    assert pid == os.getpid() and cores >= 0
+
+
+def test_threads_of_a_process_that_has_ended_are_none():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    assert thread_cpu_s(done.pid) == {}
+    assert os.getpid() in thread_cpu_s(os.getpid())

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bench.probes.cpufreq import clock_facts
 from bench.probes.hostfacts import CHECKED, DOCKER_FACTS, differences, host_facts, toolkit_version
 from tests.dockerside import requires_docker
 
@@ -64,3 +65,39 @@ def test_without_the_toolkit_its_version_is_not_known(monkeypatch, tmp_path):
 def test_the_toolkits_own_words_give_its_version(program, output, version):
     program("nvidia-ctk", output)
     assert toolkit_version() == version
+
+
+def processors(folder, governors, **files):
+    for place, governor in enumerate(governors):
+        clocks = folder / f"cpu{place}" / "cpufreq"
+        clocks.mkdir(parents=True)
+        for name, text in {"scaling_governor": governor, **files}.items():
+            (clocks / name).write_text(f"{text}\n")
+    return folder
+
+
+def test_one_governor_for_all_processors_is_named_once(tmp_path):
+    cpus = processors(tmp_path, ["performance"] * 3, scaling_driver="acpi-cpufreq")
+    facts = {"cpu_governor": "performance", "cpu_clock_driver": "acpi-cpufreq", "cpu_energy_preference": None}
+    assert clock_facts(cpus) == facts
+
+
+def test_processors_that_differ_are_counted(tmp_path):
+    cpus = processors(tmp_path, ["performance"] * 4 + ["powersave"] * 12)
+    assert clock_facts(cpus)["cpu_governor"] == "powersave ×12, performance ×4"
+
+
+def test_powersave_of_a_driver_with_a_preference_shows_what_is_preferred(tmp_path):
+    said = {"scaling_driver": "intel_pstate", "energy_performance_preference": "balance_power"}
+    assert clock_facts(processors(tmp_path, ["powersave"] * 2, **said))["cpu_energy_preference"] == "balance_power"
+
+
+def test_a_machine_without_clocks_to_set_has_no_governor(tmp_path):
+    (tmp_path / "cpufreq").mkdir()
+    assert set(clock_facts(tmp_path).values()) == {None}
+
+
+def test_a_run_is_not_resumed_under_another_governor():
+    assert differences({"cpu_governor": "performance"}, {"cpu_governor": "powersave"}, CHECKED) == [
+        "cpu_governor: was 'performance', is 'powersave'"
+    ]

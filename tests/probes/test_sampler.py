@@ -139,7 +139,7 @@ def serving(handler):
 
 def host_samples(table):
     frame = table.to_pandas()
-    return int(((frame["source"] == "host") & (frame["metric"] == "cpu_ratio")).sum())
+    return int(((frame["source"] == "host") & (frame["metric"] == "memory_available_bytes")).sum())
 
 
 @pytest.mark.slow

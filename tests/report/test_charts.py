@@ -77,8 +77,8 @@ def test_telemetry_lays_both_arms_over_each_other_from_the_beginning_of_their_lo
     arms = [arm.name for arm in subject.arms]
     for arm in arms:
         names = {trace.name for trace in figure.data if trace.legendgroup == arm}
-        assert {f"{arm}: server CPU (cores)", f"{arm}: client CPU (cores)", f"{arm}: server memory (GiB)"} <= names
-    assert len(figure.layout.shapes) == 2 * 3 * len(arms)  # two windows in each of three panels
+        assert {f"{arm}: server CPU (cores)", f"{arm}: client CPU (cores)", f"{arm}: server, sum of RSS (GiB)"} <= names
+    assert len(figure.layout.shapes) == 2 * 4 * len(arms)  # two windows in each of four panels: the host's CPUs too
     assert all(min(trace.x) >= 0 for trace in figure.data)
 
 
@@ -125,6 +125,7 @@ def test_gpus_have_panels_of_their_own_and_power_is_that_of_all_together(subject
     assert set(drawn["plain: GPU power (W)"].y) == {600.0}
     assert list(drawn["plain: SM clock (GHz)"].y) == pytest.approx([1.98] * len(drawn["plain: SM clock (GHz)"].y))
     assert not any("KV" in trace.name for trace in figure.data), "no server says it"
+    assert not any("host" in trace.name for trace in figure.data), "a page with GPUs needs no more panels"
     plain = {trace.name for trace in overtime.telemetry(subject).figure.data}
     assert not any("GPU" in name for name in plain)
 
@@ -141,3 +142,24 @@ def test_a_lost_gpu_leaves_the_sum_and_ends_no_other_line(lost):
     assert x[-1] > 19.8 and (np.diff(x) > 0).all()
     assert set(total[x < 7.9]) == {1100.0} and set(total[x > 8.2]) == {left}
     assert set(overtime._over_gpus(rows, overtime._MEAN)[1]) == {550.0, left}
+
+
+def test_without_a_gpu_the_host_s_share_and_traffic_are_drawn_and_counters_as_rates(subject):
+    def with_traffic(one):
+        t = np.arange(0.0, 40.0, 0.5)
+        read = np.where(t < 20.0, t * 30e6, (t - 20.0) * 30e6)  # the counter begins anew
+        rows = {"disk_read_bytes": read, "disk_written_bytes": t * 5e6, "network_sent_bytes": 0 * t}
+        frames = [
+            pd.DataFrame({"t_s": t, "source": "host", "entity": "host", "metric": metric, "value": values})
+            for metric, values in rows.items()
+        ]
+        return dataclasses.replace(one, telemetry=pd.concat([one.telemetry, *frames], ignore_index=True))
+
+    launches = tuple(with_traffic(one) for one in subject.data.launches)
+    data = dataclasses.replace(subject.data, launches=launches)
+    figure = overtime.telemetry(dataclasses.replace(subject, data=data)).figure
+    drawn = {trace.name: list(trace.y) for trace in figure.data}
+    assert set(drawn["plain: host reads (MB/s)"]) == {30.0}
+    assert set(drawn["plain: host writes (MB/s)"]) == {5.0}
+    assert set(drawn["plain: host sends (MB/s)"]) == {0.0} and "plain: host receives (MB/s)" not in drawn
+    assert 50 < drawn["plain: all of the host's CPUs (%)"][0] < 100

@@ -30,6 +30,13 @@ def test_above_the_bandwidth_the_page_says_that_not_all_weights_are_read():
     assert dense.lost.endswith("ms")
 
 
+def test_when_the_servers_count_and_what_waits_is_told_beside_their_numbers():
+    html = page.render(subjects.subject_of(with_engine(make_run(blocks=2, burn_in=0))))
+    caption = html[html.index("<caption>The servers' own counters") :].partition("</caption>")[0]
+    assert "NIM 1.x and TensorRT-LLM count a first token when its request ends" in caption
+    assert "every 40 decoding steps" in caption and "Since 0.20 vLLM's waiting requests" in caption
+
+
 @pytest.mark.parametrize(
     ("bracket", "text"),
     [
