@@ -49,9 +49,10 @@ class Decoding:
     guesses: bool  # speculative decoding, as far as the engine says: several tokens for one reading of the weights
 
     @property
-    def lost_s(self) -> float:
-        """Of each token, beyond reading the weights at full bandwidth."""
-        return self.tpot_s - self.weights_bytes / self.bandwidth_bytes_per_s
+    def lost_s(self) -> float | None:
+        """Of each token, beyond reading the weights at full bandwidth; None where not all of them were read for it."""
+        lost = self.tpot_s - self.weights_bytes / self.bandwidth_bytes_per_s
+        return lost if lost >= 0 else None
 
 
 def decodings(numbers: Numbers) -> tuple[Decoding, ...]:
@@ -72,7 +73,7 @@ def far_below(numbers: Numbers) -> Iterator[Finding]:
     rows = decodings(numbers)
     for one in rows:
         other = _healthier(one, rows)
-        if other is None and not (one.share < LEAST_SHARE and one.lost_s > MOST_LOST_S):
+        if one.lost_s is None or not (other or (one.share < LEAST_SHARE and one.lost_s > MOST_LOST_S)):
             continue
         beside = f", {other.arm} uses {percent(other.share)}" if other else ""
         yield Finding(
@@ -123,7 +124,8 @@ def _launch(numbers: Numbers, one: LaunchData, stage: str) -> Decoding | None:
     launch = one.launch
     bandwidth = _bandwidth(numbers.data.run.host, launch)
     weights = _weights_on_each(launch)
-    passes = [rows for rows in numbers.passes.get(launch.index, ()) if rows.window.stage == stage]
+    of_stage = [rows for rows in numbers.passes.get(launch.index, ()) if rows.window.stage == stage]
+    passes = [rows for rows in of_stage if rows.void_reason is None]  # a card held back is slow, not the arm sick
     medians = [percentile(rows.latencies_s["tpot"], 50) for rows in passes]
     tpots = [value for value in medians if value]
     if bandwidth is None or not weights or not tpots or len(tpots) < len(medians):

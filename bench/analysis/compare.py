@@ -104,7 +104,7 @@ def compare(
         reason, estimate = f"{_fewest(pairing)} launches do not show that nothing varies", None
     ci95, ci90 = (_back(measure, estimate.interval(level)) if estimate else None for level in (0.95, 0.90))
     value_b, value_c = _centre(measure, pairing.baseline), _centre(measure, pairing.candidate)
-    ratio = value_c / value_b if measure.is_ratio and value_b and value_c is not None else None
+    ratio = value_c / value_b if measure.is_ratio and value_b and value_c and _all_positive(pairing) else None
     delta = value_c - value_b if not measure.is_ratio and None not in (value_b, value_c) else None  # type: ignore[operator]
     if not_comparable or reason:
         verdict = Verdict.NOT_COMPARABLE if not_comparable else Verdict.UNKNOWN
@@ -181,13 +181,18 @@ def _problem(measure: Measure, pairing: Pairing, lacking: str | None) -> str | N
         return lacking or f"{pairing.lacking} launches have no such number"
     if not all(map(math.isfinite, values)):
         return "a launch's number is not finite"
-    if measure.is_ratio and any(value <= 0 for value in values):
+    if measure.is_ratio and not _all_positive(pairing):
         return "a launch's number is zero or negative: no ratio"
     least = 1 if measure.kind is Kind.EXACT else LEAST_PAIRS
     if _fewest(pairing) < least:
         what = "pairs of launches" if pairing.paired else "launches of each arm"
         return f"needs at least {least} {what} (has {_fewest(pairing)})"
     return None
+
+
+def _all_positive(pairing: Pairing) -> bool:
+    """Whether the numbers have a ratio at all: below 0 it changes its sign, and near 0 it says nothing."""
+    return all(value > 0 for value in (*pairing.baseline, *pairing.candidate))
 
 
 def _fewest(pairing: Pairing) -> int:

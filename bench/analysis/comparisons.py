@@ -20,7 +20,7 @@ def compare_all(numbers: Numbers, withhold: str | None) -> tuple[Comparison, ...
     candidates = [arm.name for arm in numbers.scenario.arms if arm.name != baseline]
     rows: list[Comparison] = []
     p_values: list[float | None] = []
-    for cell in numbers.cells:
+    for cell in (cell for cell in numbers.cells if _is_compared(numbers.scenario, cell)):
         for candidate in candidates:
             comparison = compare_cell(numbers, cell, baseline, candidate, withhold)
             rows.append(comparison)
@@ -28,6 +28,12 @@ def compare_all(numbers: Numbers, withhold: str | None) -> tuple[Comparison, ...
             in_family = comparison.role is Role.SECONDARY and can_be_judged
             p_values.append(_p(numbers, cell, baseline, candidate) if in_family else None)
     return _with_holm(rows, p_values)
+
+
+def _is_compared(scenario: Scenario, cell: Cell) -> bool:
+    """Whether a verdict on this cell says something of an arm that no other cell says."""
+    as_primary = cell.metric.compared == "as primary" and role_of(scenario, cell) is Role.PRIMARY
+    return cell.metric.compared == "always" or as_primary
 
 
 def compare_cell(numbers: Numbers, cell: Cell, baseline: str, candidate: str, withhold: str | None) -> Comparison:

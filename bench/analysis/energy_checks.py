@@ -1,45 +1,70 @@
-"""Checks of the GPUs under load: whether their joules can be believed, and whether they ran as they should."""
+"""Checks of joules: whether they are known, can be believed, and are long enough counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from bench.analysis.energy import DISAGREE, cut_gpus, gpu_rows
+from bench.analysis import gpu_conduct, idle_checks
+from bench.analysis.energy import DISAGREE, cut_gpus, gpu_rows, is_elsewhere
+from bench.analysis.energy_metrics import ENERGY_METRICS, net_joules
+from bench.analysis.gathered import Seen, gather
 from bench.analysis.numbers import Numbers
 from bench.analysis.rows import StageRows
 from bench.analysis.words import percent
 from bench.record import Finding, Launch
+from bench.store.reader import LaunchData
 from bench.vocabulary import Severity
-from bench.voids import MOST_SLOWED, POWER_CAP, event_bits, held_back, intruders, within
+
+_PER_TOKEN = ENERGY_METRICS[0]
 
 
 def energy_known(numbers: Numbers) -> Iterator[Finding]:
-    """Why a window has no joules, and windows whose two ways of counting disagree."""
-    for launch, rows in _windows(numbers):
-        energy = rows.energy
-        if energy is None:
-            continue
-        if energy.problem:
-            yield _finding(
-                "energy-not-known",
-                Severity.WARN,
-                launch,
-                rows,
-                f"No joules of this window: {energy.problem}.",
-                "Look at the GPU's telemetry; measure again with the driver's persistence mode on.",
-            )
-        apart = energy.disagreement
-        if apart is not None and abs(apart) > DISAGREE:
-            yield _finding(
-                "energy-disagrees",
-                Severity.WARN,
-                launch,
-                rows,
-                f"Power integrated over the window gives {percent(abs(apart))} "
-                f"{'more' if apart > 0 else 'less'} than the energy counter: one is not what it seems.",
-                "Believe neither number of joules before the cause is found.",
-            )
+    """Why windows have no joules."""
+    found = (
+        _seen(one.launch, rows, cause=problem) for one, rows in _windows(numbers) if (problem := _problem(one, rows))
+    )
+    for group in gather(found):
+        text = f"No joules of {group.where}: {group.causes}."
+        step = "Look at the GPU's telemetry; measure again with the driver's persistence mode on."
+        yield group.finding("energy-not-known", Severity.WARN, text, step)
+
+
+def _problem(one: LaunchData, rows: StageRows) -> str | None:
+    if rows.energy is not None:
+        return rows.energy.problem
+    unseen = one.launch.devices and gpu_rows(one.telemetry) is None  # what was left out on purpose is told elsewhere
+    return f"nothing was sampled of {', '.join(one.launch.devices)}" if unseen else None
+
+
+def energy_agrees(numbers: Numbers) -> Iterator[Finding]:
+    """Windows in which a GPU's two ways of counting disagree: of each the GPU that is farthest off."""
+    found = (
+        _seen(one.launch, rows, apart[1], cause=apart[0])
+        for one, rows in _windows(numbers)
+        if rows.energy and (apart := rows.energy.disagreement) and abs(apart[1]) > DISAGREE
+    )
+    for group in gather(found):
+        text = (
+            f"Power integrated over the window gives {group.range_of(0, _more_or_less)} than the energy counter of "
+            f"{group.causes} in {group.where}: one is not what it seems, or the load goes up and down at nearly the "
+            "sensor's own period, which then sees it always in the same phase (aliasing)."
+        )
+        step = "Measure longer windows; where the difference stays, believe neither number before its cause is found."
+        yield group.finding("energy-disagrees", Severity.WARN, text, step)
+
+
+def energy_checked(numbers: Numbers) -> Iterator[Finding]:
+    """Joules that rest on the counter alone."""
+    counted = [rows.energy for _, rows in _windows(numbers) if rows.energy and rows.energy.joules is not None]
+    alone = sum(energy.integrated_j is None for energy in counted)
+    if alone:
+        yield Finding(
+            id="energy-not-cross-checked",
+            severity=Severity.INFO,
+            text=f"The joules of {alone} of {len(counted)} windows rest on the energy counter alone: power was not "
+            "sampled there, or with holes, so nothing was held against it.",
+            next="Compare once with a meter, or on a card whose driver tells its instant power (field 186 of NVML).",
+        )
 
 
 def energy_refused(numbers: Numbers) -> Iterator[Finding]:
@@ -57,93 +82,80 @@ def energy_refused(numbers: Numbers) -> Iterator[Finding]:
         )
 
 
-def slowed_down(numbers: Numbers) -> Iterator[Finding]:
-    """GPUs that their own protection held back; and those at their power limit, which is no fault."""
-    for launch, rows in _windows(numbers):
-        if rows.gpu is None:
-            continue
-        inside = within(rows.gpu, rows.window)
-        slowed = held_back(rows.gpu, rows.window)
-        causes = [f"{cause} {percent(share)} of the time" for cause, share in sorted(slowed.items())]
-        if slowed and max(slowed.values()) > MOST_SLOWED:
-            yield _finding(
-                "gpu-slowed-down",
-                Severity.VOID,
-                launch,
-                rows,
-                f"The GPU was held back within this window: {', '.join(causes)}. Its numbers are of a card that "
-                "protects itself, and are left out.",
-                "Repair cooling or supply; run again.",
-            )
-        elif slowed:
-            yield _finding(
-                "gpu-briefly-slowed-down",
-                Severity.INFO,
-                launch,
-                rows,
-                f"The GPU was held back for moments of this window: {', '.join(causes)}; too short to move a number.",
-                None,
-            )
-        bits = event_bits(inside)
-        capped = float((bits & POWER_CAP).astype(bool).mean()) if len(bits) else 0.0
-        if capped > 0:
-            yield _finding(
-                "gpu-at-power-limit",
-                Severity.INFO,
-                launch,
-                rows,
-                f"The GPU was at its power limit in {percent(capped)} of the samples: usual under full "
-                "load, and part of the result.",
-                None,
-            )
+def energy_attributed(numbers: Numbers) -> Iterator[Finding]:
+    """Arms at a url: the cards that were sampled are this host's, and nobody says that they serve there."""
+    arms = {one.launch.arm for one in numbers.kept if gpu_rows(one.telemetry) is not None}
+    elsewhere = sorted(arm for arm in arms if is_elsewhere(numbers.scenario, arm))
+    if elsewhere:
+        yield Finding(
+            id="energy-not-attributed",
+            severity=Severity.INFO,
+            arm=elsewhere[0] if len(elsewhere) == 1 else None,
+            text=f"No joules of {', '.join(elsewhere)}: served at a url, and nobody says on which cards. GPUs were "
+            "sampled on this host all the same.",
+            next="Let nimbench start the arm itself to measure what it takes.",
+        )
 
 
-def others_on_the_gpu(numbers: Numbers) -> Iterator[Finding]:
-    """A process that is not the arm's on its GPU."""
-    for one in numbers.kept:
-        if one.telemetry is None:
-            continue
-        for entity, size in intruders(one.telemetry, one.launch.stages).groupby("entity")["value"].max().items():
-            uuid, _, pid = str(entity).partition("/")
-            who = f"Process {pid}, which is not the arm's ({size / 2**30:.2g} GiB)," if pid else "One more process"
-            yield Finding(
-                id="gpu-shared",
-                severity=Severity.VOID,
-                arm=one.launch.arm,
-                launch=one.launch.index,
-                text=f"{who} was on {uuid} while the arm was measured; the stages that it shared are left out.",
-                next="Keep the GPU for the benchmark alone, and run again.",
-            )
+def windows_long_enough(numbers: Numbers) -> Iterator[Finding]:
+    """Windows whose edges can be wrong by more than half of what matters."""
+    allowed = numbers.scenario.margins.get(_PER_TOKEN.name, _PER_TOKEN.margin) / 2
+    found = (
+        _seen(one.launch, rows, share, rows.length_s * share / allowed)
+        for one, rows in _windows(numbers)
+        if rows.energy and rows.energy.joules and (share := rows.energy.edge_error_j / rows.energy.joules) > allowed
+    )
+    for group in gather(found):
+        text = (
+            f"The joules of {group.where} can be wrong by up to {group.range_of(0, percent)}, more than half of the "
+            "margin: the counter is renewed and read some 10 times a second, and the window is cut between."
+        )
+        step = f"Measure windows of {group.most(1):.0f} s or longer at this stage."
+        yield group.finding("energy-window-short", Severity.WARN, text, step)
 
 
-def idle_known(numbers: Numbers) -> Iterator[Finding]:
-    """Idle windows without a number, and those whose two ways of counting disagree."""
-    for one in numbers.kept:
-        for power in numbers.idle.get(one.launch.index, ()):
-            when = "with the arm loaded" if power.loaded else "before the arm"
-            about: dict[str, Any] = {"arm": one.launch.arm, "launch": one.launch.index}
-            if power.watts is None:
-                text = f"The idle power {when} is not known: {power.problem}."
-                step = "Keep the GPU for the benchmark alone; with nothing loaded there are no net joules else."
-                yield Finding(id="idle-power-not-known", severity=Severity.WARN, text=text, next=step, **about)
-            elif power.integrated_w is not None and abs(power.integrated_w / power.watts - 1) > DISAGREE:
-                text = (
-                    f"Idle {when}, the energy counter says {power.watts:.3g} W and sampled power "
-                    f"{power.integrated_w:.3g} W: net joules, which leave idle out, are as uncertain as that."
-                )
-                step = "Compare gross joules; some cards misreport what they take when idle."
-                yield Finding(id="idle-power-disagrees", severity=Severity.WARN, text=text, next=step, **about)
+def net_positive(numbers: Numbers) -> Iterator[Finding]:
+    """Windows whose cards took no more than without the arm."""
+    found = (
+        _seen(one.launch, rows, rows.energy.joules / rows.length_s, rows.idle_w)
+        for one, rows in _windows(numbers)
+        if rows.energy and rows.energy.joules is not None and rows.idle_w is not None and net_joules(rows) is None
+    )
+    for group in gather(found):
+        text = (
+            f"No net joules of {group.where}: the boards took {group.range_of(0, _watts)} under load and "
+            f"{group.range_of(1, _watts)} with no arm, which is not less by more than the window's edges can be wrong."
+        )
+        step = "Keep the GPU for the benchmark alone before each launch, and lengthen launches.gpu_idle; compare gross."
+        yield group.finding("net-energy-not-positive", Severity.WARN, text, step)
 
 
-def _windows(numbers: Numbers) -> Iterator[tuple[Launch, StageRows]]:
+def _windows(numbers: Numbers) -> Iterator[tuple[LaunchData, StageRows]]:
     for one in numbers.kept:
         for rows in numbers.passes.get(one.launch.index, ()):
-            yield one.launch, rows
+            yield one, rows
 
 
-def _finding(name: str, severity: Severity, launch: Launch, rows: StageRows, text: str, step: str | None) -> Finding:
-    at = {"stage": rows.window.stage}
-    return Finding(id=name, severity=severity, at=at, arm=launch.arm, launch=launch.index, text=text, next=step)
+def _seen(launch: Launch, rows: StageRows, *sizes: float, cause: str = "") -> Seen:
+    return Seen(arm=launch.arm, launch=launch.index, stage=rows.window.stage, numbers=sizes, cause=cause)
 
 
-CHECKS = (energy_known, energy_refused, idle_known, slowed_down, others_on_the_gpu)
+def _more_or_less(apart: float) -> str:
+    return f"{percent(abs(apart))} {'more' if apart > 0 else 'less'}"
+
+
+def _watts(watts: float) -> str:
+    return f"{watts:.3g} W"
+
+
+CHECKS = (
+    energy_known,
+    energy_agrees,
+    energy_checked,
+    energy_refused,
+    energy_attributed,
+    windows_long_enough,
+    net_positive,
+    *idle_checks.CHECKS,
+    *gpu_conduct.CHECKS,
+)

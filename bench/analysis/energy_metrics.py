@@ -8,7 +8,7 @@ from bench.analysis.energy import gpu_rows
 from bench.analysis.idle import idle_powers, idle_w
 from bench.analysis.metric import Metric
 from bench.analysis.rows import StageRows
-from bench.vocabulary import Better, RequestStatus
+from bench.vocabulary import Better
 
 if TYPE_CHECKING:
     from bench.store.reader import LaunchData
@@ -28,15 +28,15 @@ def _tokens(rows: StageRows) -> float | None:
     return float(tokens.sum()) if tokens.notna().any() else None
 
 
-def _requests(rows: StageRows) -> float:
-    done = rows.all[rows.all["status"] == RequestStatus.OK]["last_token_s"]
-    return float(done.between(rows.window.window_start_s, rows.window.window_end_s).sum())
+def net_joules(rows: StageRows) -> float | None:
+    """Less what the same cards took over as long a time with no arm.
 
-
-def _net_joules(rows: StageRows) -> float | None:
-    """Less what the same cards took over as long a time before the arm was there."""
-    joules = _joules(rows)
-    return joules - rows.idle_w * rows.length_s if joules is not None and rows.idle_w is not None else None
+    None where that is no more than the window's edges can be wrong by: what is left is noise, and may be below 0.
+    """
+    if rows.energy is None or rows.energy.joules is None or rows.idle_w is None:
+        return None
+    net = rows.energy.joules - rows.idle_w * rows.length_s
+    return net if net > rows.energy.edge_error_j else None
 
 
 def _over(one: float | None, other: float | None) -> float | None:
@@ -44,9 +44,10 @@ def _over(one: float | None, other: float | None) -> float | None:
 
 
 _NET = (
-    "As above, less what the same boards took over as long a time with no arm on them (net): what serving adds to a "
-    "card that is there anyway. "
+    "As above, less what the same boards took over as long a time with no arm on them (net), by the mean over the "
+    "launches of the block: what serving adds to a card that is there anyway. "
 )
+_ANSWERED = "Divided by the requests that ended well, each by the share of its tokens that arrived inside the window."
 
 
 def _idle_w(data: LaunchData, *, loaded: bool) -> float | None:
@@ -61,23 +62,24 @@ ENERGY_METRICS = (
     ),
     Metric(
         name="output_tokens_per_j", label="Output tokens per joule", unit="tok/J", better=Better.HIGHER, margin=0.05,
-        of_stage=lambda rows: _over(_tokens(rows), _joules(rows)), only_where_known=True,
-        definition=f"{_WHAT}The output tokens that arrived inside the same window, divided by them.",
+        of_stage=lambda rows: _over(_tokens(rows), _joules(rows)), only_where_known=True, compared="as primary",
+        definition=f"{_WHAT}The output tokens that arrived inside the same window, divided by them: energy per output "
+        "token the other way round, so the arms are compared by that.",
     ),
     Metric(
         name="energy_net_per_output_token_j", label="Net energy per output token", unit="J", better=Better.LOWER,
-        margin=0.05, of_stage=lambda rows: _over(_net_joules(rows), _tokens(rows)), only_where_known=True,
+        margin=0.05, of_stage=lambda rows: _over(net_joules(rows), _tokens(rows)), only_where_known=True,
         definition=f"{_NET}Divided by the output tokens that arrived inside the window.",
     ),
     Metric(
         name="energy_per_request_j", label="Energy per request", unit="J", better=Better.LOWER, margin=0.05,
-        of_stage=lambda rows: _over(_joules(rows), _requests(rows)), only_where_known=True,
-        definition=f"{_WHAT}Divided by the requests that ended well inside the same window.",
+        of_stage=lambda rows: _over(_joules(rows), rows.answered), only_where_known=True,
+        definition=f"{_WHAT}{_ANSWERED}",
     ),
     Metric(
         name="energy_net_per_request_j", label="Net energy per request", unit="J", better=Better.LOWER, margin=0.05,
-        of_stage=lambda rows: _over(_net_joules(rows), _requests(rows)), only_where_known=True,
-        definition=f"{_NET}Divided by the requests that ended well inside the window.",
+        of_stage=lambda rows: _over(net_joules(rows), rows.answered), only_where_known=True,
+        definition=f"{_NET}{_ANSWERED}",
     ),
     Metric(
         name="loaded_idle_power_w", label="Idle power, loaded", unit="W", better=Better.LOWER, margin=0.05,
@@ -87,8 +89,8 @@ ENERGY_METRICS = (
     ),
     Metric(
         name="idle_power_w", label="Idle power, no arm", unit="W", better=Better.LOWER, margin=0.05,
-        of_launch=lambda data: _idle_w(data, loaded=False), only_where_known=True,
-        definition="Power of the same boards before the arm was on them: no property of an arm, so a difference says "
-        "that the arms began from unlike states.",
+        of_launch=lambda data: _idle_w(data, loaded=False), only_where_known=True, compared="never",
+        definition="Power of the same boards before the arm was on them: no property of an arm, so the arms are not "
+        "compared by it. Where it differs between them, they began from unlike states, and a finding says so.",
     ),
 )  # fmt: skip

@@ -30,6 +30,8 @@ class Metric:
     of_launch: Callable[[LaunchData], float | None] | None = None
     of_image: Callable[[ImageContents], float | None] | None = None
     only_where_known: bool = False  # a run in which no launch has it does not speak of it
+    # `as primary`: says what another metric says, which is compared; `never`: is no property of an arm. Values stay.
+    compared: Literal["always", "as primary", "never"] = "always"
 
     @property
     def scope(self) -> Literal["stage", "launch", "image"]:

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bench.analysis.energy import SOURCE as GPU_SOURCE
-from bench.analysis.energy import cut_gpus, gpu_rows
-from bench.analysis.idle import IdlePower, idle_powers, idle_w
+from bench.analysis.energy import cut_gpus, gpu_rows, is_elsewhere
+from bench.analysis.idle import IdlePower, idle_powers, pooled_idle_w
 from bench.analysis.metrics import METRICS, Metric
 from bench.analysis.rows import StageRows, stage_rows
 from bench.clock import suspended_s
@@ -89,7 +89,8 @@ class Numbers:
             requests,
             window,
             gpu=self.gpu_rows(one),
-            idle_w=idle_w(self.idle.get(one.launch.index, ()), loaded=False),
+            devices=one.launch.devices,
+            idle_w=pooled_idle_w(one.launch, ((other.launch, self.idle[other.launch.index]) for other in self.kept)),
             void_reason=void_reason(one.telemetry, window, one.launch.stages, lost_gpus(one.launch)),
         )
 
@@ -99,11 +100,11 @@ class Numbers:
         return {one.launch.index: idle_powers(one.launch, self.gpu_rows(one)) for one in self.kept}
 
     def gpu_rows(self, one: LaunchData) -> pd.DataFrame | None:
-        """Telemetry of the launch's GPUs; none of a GPU that MIG has cut, whose joules are not the arm's alone."""
+        """Telemetry of the launch's GPUs; none of a card that MIG has cut, or of an arm that runs nobody says where."""
         rows = gpu_rows(one.telemetry)
         if rows is None or cut_gpus(self.data.run.host, set(rows["entity"])):
             return None
-        return rows
+        return None if is_elsewhere(self.scenario, one.launch.arm) else rows
 
     def _of_whole_gpus(self, one: LaunchData) -> LaunchData:
         """The launch without rows of GPUs that MIG has cut."""

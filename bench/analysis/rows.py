@@ -29,7 +29,8 @@ class StageRows:
     all: pd.DataFrame  # every request of the stage and round, whatever its phase
     window: StageWindow
     gpu: pd.DataFrame | None = None  # telemetry rows of the arm's GPUs over the whole launch, where any were sampled
-    idle_w: float | None = None  # of those GPUs together before the arm was there
+    devices: tuple[str, ...] = ()  # UUIDs of all that the launch had; () = not known, those that were sampled
+    idle_w: float | None = None  # of those GPUs together with no arm, mean over the launches of the block
     void_reason: str | None = None  # why this pass must not count
 
     @cached_property
@@ -37,7 +38,7 @@ class StageRows:
         """What the GPUs took in the window; None without a GPU."""
         if self.gpu is None:
             return None
-        return energy_of(self.gpu, self.window.window_start_s, self.window.window_end_s)
+        return energy_of(self.gpu, self.window.window_start_s, self.window.window_end_s, self.devices)
 
     @cached_property
     def measured(self) -> pd.DataFrame:

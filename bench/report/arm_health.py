@@ -9,6 +9,8 @@ from bench.analysis.numbers import Numbers
 from bench.report import format as fmt
 from bench.report.subject import Subject
 
+_PARTLY = "none: not all weights are read for each token (experts, speculation)"
+
 
 @dataclass(frozen=True, slots=True)
 class DecodingRow:
@@ -20,7 +22,7 @@ class DecodingRow:
     bandwidth: str
     weights: str
     tpot: str
-    lost: str  # of the time per token, beyond reading the weights
+    lost: str  # of the time per token, beyond reading the weights; why none where not all were read
     gpus: str
     launches: str
     guesses: str
@@ -36,6 +38,7 @@ def _row(one: Decoding) -> DecodingRow:
         stage=fmt.safe_text(one.stage, 60), arm=one.arm, share=fmt.percent(one.share),
         bandwidth=fmt.quantity(one.bandwidth_bytes_per_s, "TB/s", scale=fmt.Scale(1e-12, "TB/s")),
         weights=fmt.quantity(one.weights_bytes, "bytes"), tpot=fmt.quantity(one.tpot_s, "s"),
-        lost=fmt.quantity(one.lost_s, "s"), gpus=fmt.number(one.gpus, 0), launches=fmt.number(one.launches, 0),
+        lost=_PARTLY if one.lost_s is None else fmt.quantity(one.lost_s, "s"),
+        gpus=fmt.number(one.gpus, 0), launches=fmt.number(one.launches, 0),
         guesses="yes" if one.guesses else "no",
     )  # fmt: skip

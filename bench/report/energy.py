@@ -25,8 +25,9 @@ def by_concurrency(subject: Subject) -> Chart | None:
             figure.add_scatter(
                 x=floats(p[0] for p in points), y=floats(p[1] for p in points), mode="markers", legendgroup=arm.name,
                 marker={"color": colour, "symbol": subject.symbol(arm.name), "size": 7, "opacity": 0.55},
-                name=f"{shown}: a launch", customdata=[[p[2]] for p in points],
-                hovertemplate="launch %{customdata[0]}<br>%{x:.0f} streams, %{y:.4g} J",
+                name=f"{shown}: a launch", customdata=[[p[2], float(f"{1 / p[1]:.4g}")] for p in points],
+                hovertemplate="launch %{customdata[0]}<br>%{x:.0f} streams, %{y:.4g} J<br>"
+                "%{customdata[1]} tokens per J",
             )  # fmt: skip
         if centre:
             figure.add_scatter(
@@ -45,8 +46,10 @@ def by_concurrency(subject: Subject) -> Chart | None:
     figure.update_yaxes(title="energy per output token (J)", rangemode="tozero")
     return Chart(
         "energy-by-concurrency", "Energy per output token against concurrency",
-        "Joules of the GPU boards, idle share included: what a GPU takes for doing nothing is shared by more tokens "
-        f"the more streams there are.{_idle_words(subject)}",
+        "Joules of the GPU boards alone (neither the host's nor the wall's), idle share included: what a GPU takes for "
+        "doing nothing is shared by more tokens the more streams there are. The arms are compared at equal "
+        "concurrency, not at an equal rate: a faster one answers more requests meanwhile."
+        f"{_idle_words(subject)}",
         figure, 380,
     )  # fmt: skip
 

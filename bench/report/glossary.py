@@ -30,6 +30,15 @@ _METHOD = (
     ("inconclusive", "Nothing of the above holds: the run cannot tell. It does not mean that the arms are the same."),
     ("not comparable", "The arms were not configured alike although all else was to be matched, or did not do the same "
      "work; the reason stands beside it, and the ratio means nothing."),
+    ("gross and net energy", "Gross joules are all that the GPU boards took over a window. Net joules leave out what "
+     "the same boards take with no arm on them, by the mean over the block's launches: what serving adds. Neither "
+     "holds the rest of the host or the loss of its power supply."),
+    ("edge error", "The most by which the joules of a window can be wrong because it is cut between two renewals of "
+     "the energy counter and two reads of it. It shrinks as the window grows."),
+    ("cross-check", "Sampled power, integrated over the window, against the energy counter, GPU by GPU. The two may "
+     "share one sensor: agreement proves less than disagreement."),
+    ("void stage", "A pass over a stage whose GPU was held back, shared or failed: it gives no number, and its launch "
+     "has none at that stage."),
     ("not known", "Too little was measured for this number; the reason stands beside it. It never means 0."),
 )  # fmt: skip
 

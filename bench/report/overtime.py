@@ -134,16 +134,23 @@ def _rate(t: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _over_gpus(rows: Any, how: str) -> tuple[Any, Any]:
-    """Over the GPUs at the instants of the first one: each is read some milliseconds after the other."""
+    """Over the GPUs that were read at each instant: a lost one is no longer in the sum, and ends no other's line."""
     series = [
         (one["t_s"].to_numpy(dtype="float64"), one["value"].to_numpy(dtype="float64"))
         for _, one in rows.groupby("entity")
     ]
     if not series:
         return np.empty(0), np.empty(0)
-    t = series[0][0]
-    stacked = np.array([np.interp(t, times, values) for times, values in series])
-    return t, stacked.sum(axis=0) if how == _SUM else stacked.mean(axis=0)
+    t = np.unique(np.concatenate([times for times, _ in series]))
+    stacked = np.array([_within_its_time(t, times, values) for times, values in series])
+    return t, np.nansum(stacked, axis=0) if how == _SUM else np.nanmean(stacked, axis=0)
+
+
+def _within_its_time(t: Any, times: Any, values: Any) -> Any:
+    """A GPU's series at other instants; NaN where it was not read, but for what a turn of reading all GPUs takes."""
+    turn_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    read = (t >= times[0] - turn_s) & (t <= times[-1] + turn_s)
+    return np.where(read, np.interp(t, times, values), np.nan)
 
 
 def thin(t: Any, y: Any, points: int) -> tuple[Any, Any]:

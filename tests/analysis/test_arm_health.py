@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bench.analysis import summarise
@@ -140,3 +142,24 @@ def test_the_whole_models_bytes_serve_where_one_card_holds_it():
 def test_only_stages_of_one_stream_are_judged():
     data = run_of({"a": (0.1, HEALTHY), "b": (0.1, HEALTHY)}, stages=STAGES[1:])
     assert decodings(Numbers(data)) == ()
+
+
+def test_above_the_bandwidth_nothing_is_lost_for_not_all_weights_are_read():
+    experts = HEALTHY | {"weights_gib": 4 * LLAMA_8B_GIB}
+    data = run_of({"a": (0.6, experts), "b": (0.6, HEALTHY)})
+    many, dense = decodings(Numbers(data))
+    assert many.share == pytest.approx(2.4, rel=0.03) and many.lost_s is None
+    assert dense.lost_s > 0 and found(data) == []
+
+
+def test_passes_that_are_void_are_not_judged():
+    data = run_of({"a": (0.8, HEALTHY), "b": (0.2, HEALTHY)})
+    assert [one.arm for one in found(data)] == ["b"]
+    hot = []
+    for one in data.launches:
+        t = np.arange(0.0, max(window.window_end_s for window in one.launch.stages), 0.1)
+        bits = pd.DataFrame({"t_s": t, "source": "gpu", "entity": GPU, "metric": "clocks_event_bits", "value": 64.0})
+        is_b = one.launch.arm == "b"
+        hot.append(dataclasses.replace(one, telemetry=pd.concat([one.telemetry, bits])) if is_b else one)
+    throttled = dataclasses.replace(data, launches=tuple(hot))
+    assert found(throttled) == [] and [one.arm for one in decodings(Numbers(throttled))] == ["a"]

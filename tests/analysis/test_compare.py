@@ -71,8 +71,13 @@ def test_two_pairs_give_an_interval():
 def test_numbers_without_a_logarithm_are_unknown(bad):
     row = compared([100.0, 101.0, bad], [100.0, 103.0, 99.0])
     assert row.verdict is Verdict.UNKNOWN
-    assert row.ci95 is None
+    assert row.ratio is None and row.ci95 is None
     assert row.reason
+
+
+def test_a_ratio_is_never_shown_from_numbers_on_both_sides_of_zero():
+    row = compared([-1.0, -2.0, 3.0], [0.1, 5.0, -0.2])
+    assert (row.verdict, row.ratio, row.ci95, row.ci90) == (Verdict.UNKNOWN, None, None, None)
 
 
 def test_launch_without_the_number_makes_it_unknown_rather_than_being_left_out():

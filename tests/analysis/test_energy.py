@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.analysis.energy import by_counter, by_power, cut_gpus, energy_of
+from bench.analysis.counter import by_counter
+from bench.analysis.energy import by_power, cut_gpus, energy_of
 
 GPU, OTHER = "GPU-a", "GPU-b"
 TRACES = {
@@ -55,20 +56,10 @@ def test_a_counter_that_begins_again_gives_no_joules():
     assert by_counter((t, energy), 35.0, 70.0)[0] == pytest.approx(640.0 * 35, rel=2e-3), "after it the counter is good"
 
 
-def test_a_counter_that_stands_still_gives_no_joules():
-    t, energy = counter(TRACES["steady"][1])
-    held = (t > 30) & (t < 34)
-    energy[held] = energy[held][0]
-    assert "stood still for 4" in by_counter((t, energy), 10.0, 70.0)
-    energy[t > 30] = energy[held][0]
-    assert "stood still at an edge" in by_counter((t, energy), 10.0, 70.0)
-
-
 def test_samples_must_reach_over_the_window():
     series = counter(TRACES["steady"][1])
     assert "do not reach" in by_counter(series, 10.0, 99.0)
     assert by_power(series, 10.0, 99.0) is None
-    assert by_counter((np.empty(0), np.empty(0)), 0.0, 1.0) == "the card has no energy counter"
 
 
 def test_power_with_a_hole_is_no_integral():
@@ -86,16 +77,45 @@ def test_a_gpu_without_a_counter_takes_the_joules_of_all():
     assert found.joules is None and found.problem == f"{OTHER}: the card has no energy counter"
 
 
-def test_rows_without_any_gpu_have_no_energy():
-    assert energy_of(rows_of(([1.0], [1.0]), "cpu_cores"), 0.0, 1.0) is None
+def sampled(uuid, watts, *, shown=None, every="energy_j power_w"):
+    """Rows of one GPU; `shown` is what its power sensor says."""
+    t = np.arange(0.0, 80.0, 0.1)
+    series = {"energy_j": counter(lambda at: watts * at), "power_w": (t, np.full_like(t, shown or watts))}
+    series["module_energy_j"], series["sm_clock_hz"] = series["energy_j"], (t, np.full_like(t, 1.9e9))
+    return pd.concat([rows_of(series[metric], metric, uuid) for metric in every.split()])
+
+
+def test_every_gpu_of_the_launch_is_expected_whatever_was_sampled():
+    rows = pd.concat([sampled(GPU, 640.0), sampled(OTHER, 640.0, every="sm_clock_hz")])
+    for devices in ((GPU, OTHER), ()):
+        found = energy_of(rows, 10.0, 70.0, devices)
+        assert (found.joules, found.problem) == (None, f"{OTHER}: neither energy nor power was sampled")
+    assert energy_of(rows, 10.0, 70.0, (GPU,)).joules == pytest.approx(640.0 * 60, rel=1e-3)
+    assert "GPU-c: neither" in energy_of(rows, 10.0, 70.0, (GPU, "GPU-c")).problem, "not a row of it"
+
+
+def test_every_gpu_without_joules_is_named():
+    rows = pd.concat([sampled(GPU, 640.0, every="power_w"), sampled(OTHER, 640.0, every="module_energy_j power_w")])
+    assert energy_of(rows, 10.0, 70.0).problem == (
+        f"{GPU}: the card has no energy counter; {OTHER}: its one counter is the whole module's, processor included"
+    )
+
+
+def test_no_rows_of_any_gpu_have_no_energy():
+    assert energy_of(sampled(GPU, 640.0).iloc[:0], 0.0, 1.0) is None
 
 
 def test_disagreement_is_of_the_integral_against_the_counter():
-    t = np.arange(0.0, 80.0, 0.1)
-    rows = pd.concat([
-        rows_of(counter(TRACES["steady"][1]), "energy_j"), rows_of((t, np.full_like(t, 672.0)), "power_w"),
-    ])  # fmt: skip
-    assert energy_of(rows, 10.0, 70.0).disagreement == pytest.approx(0.05, abs=1e-3)
+    found = energy_of(sampled(GPU, 640.0, shown=672.0), 10.0, 70.0)
+    assert found.disagreement == (GPU, pytest.approx(0.05, abs=1e-3))
+
+
+def test_each_gpu_is_checked_by_itself():
+    opposite = pd.concat([sampled(GPU, 640.0, shown=768.0), sampled(OTHER, 640.0, shown=511.0)])
+    assert energy_of(opposite, 10.0, 70.0).disagreement == (OTHER, pytest.approx(-0.2, abs=3e-3)), "they do not cancel"
+    one_of_8 = pd.concat([sampled(f"GPU-{i}", 640.0, shown=768.0 if i == 5 else 640.0) for i in range(8)])
+    assert energy_of(one_of_8, 10.0, 70.0).disagreement == ("GPU-5", pytest.approx(0.2, abs=3e-3)), "nor are diluted"
+    assert energy_of(sampled(GPU, 640.0, every="energy_j"), 10.0, 70.0).disagreement is None
 
 
 def test_cards_cut_by_mig_are_known_from_the_host():

@@ -13,7 +13,7 @@ from bench.vocabulary import Severity
 from tests.synthetic import Fake, make_run
 
 UUID, WATTS = "GPU-a", 500.0
-STAGES = (Stage(id="c1", concurrency=1, duration_s=10.0),)
+STAGES = (Stage(id="c1", concurrency=1, duration_s=15.0),)
 
 
 def idle_series(begin_s, nobody_w, loaded_w):
@@ -101,8 +101,9 @@ def test_mig_refuses_energy_with_the_reason(run):
 
 def test_power_that_disagrees_with_the_counter_is_found(run):
     data = with_gpu(run, power_w=lambda t, _: np.full_like(t, 1.04 * WATTS))
-    assert len(found(data, "energy-disagrees")) == len(run.launches)
-    assert "4 % more" in found(data, "energy-disagrees")[0].text
+    told = found(data, "energy-disagrees")
+    assert [(one.arm, one.at, one.launch) for one in told] == [(arm, {"stage": "c1"}, None) for arm in ("a", "b")]
+    assert all("4 % more" in one.text and "3 passes (launches " in one.text and UUID in one.text for one in told)
 
 
 def test_a_counter_that_stalls_is_said_and_gives_no_number(run):
@@ -117,105 +118,71 @@ def test_a_counter_that_stalls_is_said_and_gives_no_number(run):
     assert not [c for c in summarise(data).comparisons if "energy" in c.metric]
 
 
-@pytest.mark.parametrize(
-    ("bits", "severity", "name", "word"),
-    [
-        (0x40, Severity.VOID, "gpu-slowed-down", "heat"), (0x80, Severity.VOID, "gpu-slowed-down", "power brake"),
-        (0x4, Severity.INFO, "gpu-at-power-limit", "50 %"), (0x1, None, "gpu-slowed-down", ""),
-    ],
-)  # fmt: skip
-def test_bits_of_slowing_down_void_the_stage_or_tag_it(run, bits, severity, name, word):
-    half = lambda t, w: np.where(t > (w.window_start_s + w.window_end_s) / 2, bits, 0).astype(float)  # noqa: E731
-    told = found(with_gpu(run, clocks_event_bits=half), name)
-    assert {one.severity for one in told} == ({severity} if severity else set())
-    assert all(word in one.text and one.at == {"stage": "c1"} for one in told)
-
-
-def test_time_slowed_between_two_samples_is_found_though_no_bit_was_seen(run):
-    grown = lambda t, w: np.where(t > w.window_start_s + 3, 0.02, 0.0)  # noqa: E731
-    told = found(with_gpu(run, throttled_hw_thermal_s=grown), "gpu-slowed-down")
-    assert told and all("heat (hardware)" in one.text for one in told)
-
-
-def test_a_process_that_comes_onto_the_gpu_in_the_middle_is_found(run):
-    mine = {"pid/4242": lambda t, _: np.full_like(t, 60e9)}
-    theirs = {"pid/666": lambda t, w: np.where(t > w.window_start_s + 3, 8 * 2.0**30, np.nan)}
-    assert found(with_gpu(run, **mine), "gpu-shared") == []
-    told = found(with_gpu(run, **mine, **theirs), "gpu-shared")
-    assert len(told) == len(run.launches)
-    assert all("666" in one.text and "8 GiB" in one.text and "4242" not in one.text for one in told)
-
-
-def test_net_joules_leave_out_what_the_card_takes_without_the_arm(run):
-    summary = summarise(with_gpu(run, idle_w=(70.0, 120.0)))
-    gross, net = values(summary, "energy_per_output_token_j"), values(summary, "energy_net_per_output_token_j")
-    assert net["a"][0] / gross["a"][0] == pytest.approx((WATTS - 70) / WATTS, rel=0.005)
-    assert values(summary, "energy_net_per_request_j")["b"][0] / values(summary, "energy_per_request_j")["b"][
-        0
-    ] == pytest.approx((WATTS - 70) / WATTS, rel=0.005)
-    assert values(summary, "loaded_idle_power_w")["a"][0] == pytest.approx(120, rel=0.01)
-    assert values(summary, "output_tokens_per_j")["a"][0] == pytest.approx(1 / gross["a"][0], rel=1e-3)
-    assert not [one for one in summary.findings if "idle" in one.id]
-
-
-def test_a_process_that_is_not_the_arm_s_is_a_stranger_also_where_it_came_before_the_load(run):
-    def held(t, _):
-        return np.full_like(t, 7e10)
-
-    data = with_gpu(run, **{"pid/100": held, "pid/200": held, "pid/666": held})
-    assert found(data, "gpu-shared") == [], "nobody says which processes are the arm's"
-    named = []
-    for one in data.launches:
-        pids = pd.DataFrame(
-            {"t_s": 3.0, "source": "host", "entity": "server", "metric": "pid", "value": [100.0, 200.0, 300.0]}
-        )
-        named.append(dataclasses.replace(one, telemetry=pd.concat([one.telemetry, pids], ignore_index=True)))
-    named_run = dataclasses.replace(data, launches=tuple(named))
-    told = found(named_run, "gpu-shared")
-    assert len(told) == 6 and all("Process 666, which is not the arm's" in one.text for one in told)
-    assert all(
-        one.value is None for one in summarise(named_run).arms["a"].values if one.metric == "energy_per_output_token_j"
-    )
-    apart = [
-        dataclasses.replace(one, telemetry=one.telemetry.replace({"value": {100.0: 1.0, 200.0: 2.0}})) for one in named
+def without(data, *metrics):
+    """No row of these of any GPU."""
+    kept = [
+        dataclasses.replace(one, telemetry=one.telemetry[~one.telemetry["metric"].isin(metrics)])
+        for one in data.launches
     ]
-    assert found(dataclasses.replace(data, launches=tuple(apart)), "gpu-shared") == [], "counted in another namespace"
+    return dataclasses.replace(data, launches=tuple(kept))
 
 
-def test_without_idle_windows_there_are_no_net_joules(run):
-    summary = summarise(with_gpu(run))
-    assert values(summary, "energy_per_output_token_j")["a"]
-    assert not values(summary, "energy_net_per_output_token_j")["a"] and not values(summary, "loaded_idle_power_w")["a"]
+def on(data, *devices):
+    """Every launch with these devices."""
+    kept = [dataclasses.replace(one, launch=dataclasses.replace(one.launch, devices=devices)) for one in data.launches]
+    return dataclasses.replace(data, launches=tuple(kept))
 
 
-def test_mig_refuses_idle_power_too(run):
-    summary = summarise(with_gpu(run, mig=True, idle_w=(70.0, 120.0)))
-    assert not values(summary, "loaded_idle_power_w")["a"]
+def at_url(data, name):
+    arms = tuple(
+        dataclasses.replace(one, url="http://127.0.0.1:1") if one.name == name else one
+        for one in data.run.scenario.arms
+    )
+    scenario = dataclasses.replace(data.run.scenario, arms=arms)
+    return dataclasses.replace(data, run=dataclasses.replace(data.run, scenario=scenario))
 
 
-def test_a_counter_and_a_sensor_that_disagree_on_idle_are_told_apart(run):
-    data = with_gpu(run, idle_w=(37.0, 120.0), power_w=lambda t, _: np.full_like(t, 65.0))
-    text = found(data, "idle-power-disagrees")[0].text
-    assert "37 W" in text and "65 W" in text
+def test_a_card_of_the_launch_without_joules_takes_those_of_the_arm(run):
+    data = on(with_gpu(run), UUID, "GPU-b")
+    told = found(data, "energy-not-known")
+    assert len(told) == 2 and all("GPU-b: neither energy nor power was sampled" in one.text for one in told)
+    assert not values(summarise(data), "energy_per_output_token_j")["a"]
+    assert values(summarise(on(with_gpu(run), UUID)), "energy_per_output_token_j")["a"]
 
 
-def test_a_card_that_somebody_uses_is_not_idle(run):
-    data = with_gpu(run, idle_w=(70.0, 120.0), processes=lambda t, _: np.ones_like(t))
-    assert all("somebody else" in one.text for one in found(data, "idle-power-not-known"))
-    assert not values(summarise(data), "energy_net_per_output_token_j")["a"]
-    assert values(summarise(data), "loaded_idle_power_w")["a"], "with the arm loaded, its own process is there"
+def test_cards_of_which_nothing_was_sampled_are_named(run):
+    assert all(f"nothing was sampled of {UUID}" in one.text for one in found(on(run, UUID), "energy-not-known"))
+    assert len(found(on(run, UUID), "energy-not-known")) == 2
+    assert len(found(without(with_gpu(run, sm_clock_hz=lambda t, _: 2e9 + 0 * t), "energy_j", "power_w"),
+                     "energy-not-known")) == 2  # fmt: skip
 
 
-def test_a_stage_that_was_held_back_gives_no_number_and_the_others_stay(run):
-    first = min(one.launch.index for one in run.launches if one.launch.arm == "a")
+def test_the_counter_of_a_superchip_is_said_to_be_the_whole_module_s(run):
+    data = with_gpu(run, energy_j=None, module_energy_j=lambda t, _: 900.0 * t)
+    assert all("the whole module's, processor included" in one.text for one in found(data, "energy-not-known"))
 
-    def bits(t, window, seen=[]):  # noqa: B006 - called once a launch, in their order
-        seen.append(window)
-        return np.where(t > window.window_start_s, 0x40, 0) if len(seen) == first else np.zeros_like(t)
 
-    summary = summarise(with_gpu(run, clocks_event_bits=bits))
-    assert [one.launch for one in summary.findings if one.id == "gpu-slowed-down"] == [first]
-    counted = {
-        arm: next(v.n for v in one.values if v.metric == "output_tokens_per_s") for arm, one in summary.arms.items()
-    }
-    assert counted == {"a": 2, "b": 3}
+def test_an_arm_at_a_url_has_no_joules_for_nobody_says_where_it_runs(run):
+    data = at_url(with_gpu(run, idle_w=(70.0, 120.0)), "b")
+    summary = summarise(data)
+    assert values(summary, "energy_per_output_token_j")["b"] in ([], [None])
+    assert values(summary, "idle_power_w")["b"] in ([], [None]) and values(summary, "idle_power_w")["a"][0]
+    (one,) = found(data, "energy-not-attributed")
+    assert (one.severity, one.arm) == (Severity.INFO, "b")
+    assert not found(data, "energy-not-known") and not found(at_url(run, "b"), "energy-not-attributed")
+
+
+def test_joules_that_nothing_was_held_against_are_told_once_for_the_run(run):
+    (one,) = found(without(with_gpu(run), "power_w"), "energy-not-cross-checked")
+    assert one.severity is Severity.INFO and "6 of 6 windows" in one.text
+    assert values(summarise(without(with_gpu(run), "power_w")), "energy_per_output_token_j")["a"]
+
+
+def test_a_window_too_short_for_its_counter_is_told_with_the_length_that_would_do():
+    short = make_run(blocks=2, burn_in=0, stages=(Stage(id="c1", concurrency=1, duration_s=4.0),))
+    told = found(with_gpu(short), "energy-window-short")
+    assert [one.arm for one in told] == ["a", "b"] and all("2 passes" in one.text for one in told)
+    assert 8 <= int(told[0].next.split()[3]) <= 12, told[0].next
+    wider = dataclasses.replace(short.run.scenario, margins={"energy_per_output_token_j": 0.2})
+    relaxed = dataclasses.replace(short, run=dataclasses.replace(short.run, scenario=wider))
+    assert not found(with_gpu(relaxed), "energy-window-short")

@@ -90,7 +90,8 @@ def test_every_launch_was_watched_idle_before_its_arm_and_with_it(folder):
     found = values(folder, "one")
     assert found["idle_power_w"] == pytest.approx(WATTS, rel=0.02)
     assert found["loaded_idle_power_w"] == pytest.approx(WATTS, rel=0.02)
-    assert abs(found["energy_net_per_output_token_j"]) < 0.05 * found["energy_per_output_token_j"]
+    assert found.get("energy_net_per_output_token_j") is None, "under load it takes no more"
+    assert findings(folder)["net-energy-not-positive"]["severity"] == "warn"
 
 
 def test_the_page_shows_power_and_energy_and_whose_card_it_was(folder):

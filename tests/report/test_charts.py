@@ -130,6 +130,20 @@ def test_gpus_have_panels_of_their_own_and_power_is_that_of_all_together(subject
     assert not any("GPU" in name for name in plain)
 
 
+@pytest.mark.parametrize("lost", ["GPU-a", "GPU-b"])
+def test_a_lost_gpu_leaves_the_sum_and_ends_no_other_line(lost):
+    t = np.arange(0.0, 20.0, 0.1)
+    rows = pd.concat([
+        pd.DataFrame({"t_s": (t + shift)[t < (8 if uuid == lost else 99)], "entity": uuid, "value": watts})
+        for uuid, shift, watts in (("GPU-a", 0.0, 600.0), ("GPU-b", 0.01, 500.0))
+    ])  # fmt: skip
+    left = 500.0 if lost == "GPU-a" else 600.0
+    x, total = overtime._over_gpus(rows, overtime._SUM)
+    assert x[-1] > 19.8 and (np.diff(x) > 0).all()
+    assert set(total[x < 7.9]) == {1100.0} and set(total[x > 8.2]) == {left}
+    assert set(overtime._over_gpus(rows, overtime._MEAN)[1]) == {550.0, left}
+
+
 def test_without_a_gpu_the_host_s_share_and_traffic_are_drawn_and_counters_as_rates(subject):
     def with_traffic(one):
         t = np.arange(0.0, 40.0, 0.5)

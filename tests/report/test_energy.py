@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.report import energy, page
+from bench.report import energy, glossary, page
 from bench.report.subject import Subject
 from tests.analysis.test_energy_checks import WATTS, with_gpu
 from tests.report import subjects
@@ -33,3 +33,17 @@ def test_joules_are_those_of_the_summary(subject):
 def test_a_run_without_gpus_has_no_such_chart():
     assert energy.by_concurrency(subjects.complete()) is None
     assert "energy-by-concurrency" not in page.render(subjects.complete())
+
+
+def test_the_chart_says_what_its_joules_are_of_and_at_what_they_are_compared(subject):
+    chart = energy.by_concurrency(subject)
+    assert "equal concurrency, not at an equal rate" in chart.reading and "nor the wall" in chart.reading
+    point = next(trace for trace in chart.figure.data if trace.mode == "markers")
+    assert point.customdata[0][1] == pytest.approx(1 / point.y[0], rel=1e-3), "tokens per joule beside each point"
+
+
+def test_the_words_of_energy_are_explained(subject):
+    terms = {one.term: one.text for one in glossary.method_entries()}
+    html = page.render(subject)
+    assert all(term in terms and term in html for term in ("gross and net energy", "edge error", "cross-check"))
+    assert "no number" in terms["void stage"] and "agreement proves less" in terms["cross-check"]

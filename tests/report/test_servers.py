@@ -7,6 +7,7 @@ from bench.analysis.counters import Bracket
 from bench.analysis.numbers import Numbers
 from bench.report import format as fmt
 from bench.report import page
+from bench.report.arm_health import decoding_rows
 from bench.report.server_side import bracket_text
 from tests.analysis.test_arm_health import HEALTHY, run_of
 from tests.analysis.test_server_side import BUCKETS, with_engine
@@ -20,6 +21,13 @@ def test_quantiles_of_a_server_are_shown_as_the_interval_that_its_buckets_prove(
     table = html[html.index("<caption>Quantiles of the TTFT") :].partition("</table>")[0]
     assert "10–50\u00a0ms" in table and "50–250\u00a0ms" in table
     assert "Quantiles of the TTFT" not in page.render(subjects.complete())
+
+
+def test_above_the_bandwidth_the_page_says_that_not_all_weights_are_read():
+    data = run_of({"a": (0.6, HEALTHY | {"weights_gib": 60.0}), "b": (0.6, HEALTHY)})
+    many, dense = decoding_rows(subjects.subject_of(data))
+    assert many.lost == "none: not all weights are read for each token (experts, speculation)"
+    assert dense.lost.endswith("ms")
 
 
 def test_when_the_servers_count_and_what_waits_is_told_beside_their_numbers():
