@@ -125,7 +125,9 @@ def _launch(
             attempt.void_reason = closed = gate.wait(gpus, progress, attempt.find)
             if closed is None:
                 attempt.run()
-                attempt.void_reason = None if planned.burn_in else gate.spoilt(gpus, attempt.spoilt(), is_last=not left)
+                spoilt = None if planned.burn_in else attempt.spoilt()
+                if spoilt and gate.may_repeat(gpus, spoilt[1], is_last=not left):
+                    attempt.void_reason = f"at {spoilt[0]} {spoilt[1]}"
             status = LaunchStatus.DONE
         except ArmError as error:
             status, failure = LaunchStatus.FAILED, _failure(error)

@@ -6,7 +6,8 @@ rows of telemetry (t_s, source, entity, metric, value), as DESIGN lays telemetry
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,31 +24,46 @@ FATAL_XIDS = {
 }  # fmt: skip - NVIDIA's catalogue of XID errors; others may be a program's
 MOST_SLOWED = 0.001  # of a window: a thousandth of the time moves no number by more than a thousandth
 SEEN_OFTEN = 0.05  # of the samples: a counter that misses this does not count
-_SCANNED_S = 2.5  # a process of the arm that lives this long was seen by the host's sampler, which looks every 2 s
-# What held the clocks down: the metrics that count its time, and the bit that shows it where nothing counts
-_CAUSES = (
-    ("heat (software)", ("throttled_sw_thermal_s", "throttled_thermal_s"), 0x20),
-    ("heat (hardware)", ("throttled_hw_thermal_s",), 0x40),
-    ("power brake", ("throttled_hw_brake_s",), 0x80),
-    ("hardware slowdown", ("throttled_hw_thermal_s", "throttled_hw_brake_s"), 0x8),  # says either of the two above
-)
+BAND_C = 3.0  # that a card may be warmer than before another launch: the band of published protocols
+SLOWED_BITS = {0x8: "hardware slowdown", 0x20: "heat (software)", 0x40: "heat (hardware)", 0x80: "power brake"}
+_LOOKS_EVERY_S = 2.0  # the host's sampler for the arm's processes, at the next of its samples
+_COUNTED = {  # by which metrics the time of each is counted; a hardware slowdown is either of the two below it
+    0x20: ("throttled_sw_thermal_s", "throttled_thermal_s"),
+    0x40: ("throttled_hw_thermal_s",),
+    0x80: ("throttled_hw_brake_s",),
+    0x8: ("throttled_hw_thermal_s", "throttled_hw_brake_s"),
+}
+_EITHER = 0x8
+_JUDGED = {"clocks_event_bits", "xid", UNCORRECTED, *(metric for names in _COUNTED.values() for metric in names)}
 
 
-def void_reason(
-    telemetry: pd.DataFrame | None, window: StageWindow, stages: Sequence[StageWindow], lost: Mapping[str, str]
-) -> str | None:
-    """Why a pass must not count; `stages` of its launch, `lost` GPUs as the sampler's report names them."""
-    if telemetry is None:
-        return None
-    rows = telemetry[telemetry["source"] == "gpu"]
-    if rows.empty:
-        return None
+def void_reasons(
+    telemetry: pd.DataFrame | None, stages: Sequence[StageWindow], lost: Collection[str]
+) -> tuple[str | None, ...]:
+    """Why each pass of a launch must not count, None where it counts; `lost` GPUs as `lost_gpus` names them."""
+    rows = telemetry[telemetry["source"] == "gpu"] if telemetry is not None else None
+    if telemetry is None or rows is None or rows.empty:
+        return (None,) * len(stages)
+    judged, strangers = rows[rows["metric"].isin(_JUDGED)], intruders(telemetry, stages)
+    ends_s = [rows.loc[rows["entity"] == uuid, "t_s"].max() for uuid in lost]
+    return tuple(_reason(judged, strangers, ends_s, window) for window in stages)
+
+
+def lost_gpus(client: Mapping[str, Any]) -> tuple[str, ...]:
+    """UUIDs of which nothing more could be asked, as the sampler's report in `Launch.client` says."""
+    sampler = client.get("sampler") or {}
+    return tuple(sampler.get("gpu_lost") or ())
+
+
+def _reason(rows: pd.DataFrame, strangers: pd.DataFrame, ends_s: Sequence[float], window: StageWindow) -> str | None:
     slowed = {cause: share for cause, share in held_back(rows, window).items() if share > MOST_SLOWED}
     if slowed:
         return f"the GPU was held back: {', '.join(sorted(slowed))}"
-    if len(within(intruders(telemetry, stages), window)):
+    if len(within(strangers, window)):
         return "another process was on the GPU"
-    return next(_broken(rows, window, lost), None)
+    if any(end_s < window.window_end_s for end_s in ends_s):
+        return "the GPU was lost"
+    return next(_broken(rows, window), None)
 
 
 def held_back(rows: pd.DataFrame, window: StageWindow) -> dict[str, float]:
@@ -55,18 +71,18 @@ def held_back(rows: pd.DataFrame, window: StageWindow) -> dict[str, float]:
     length_s = window.window_end_s - window.window_start_s
     found: dict[str, float] = {}
     for _, card in rows.groupby("entity"):
-        for cause, metrics, bit in _CAUSES:
+        for bit, metrics in _COUNTED.items():
             counted = [card[card["metric"] == metric] for metric in metrics]
             known = [one for one in counted if len(one)]
             seen = _share_of_bit(card, window, bit)
             if not known or seen >= SEEN_OFTEN:
                 share = seen
-            elif cause == "hardware slowdown" or length_s <= 0:
+            elif bit == _EITHER or length_s <= 0:
                 continue  # its two kinds are counted under their own names
             else:
                 share = max(_grown(one, window) for one in known) / length_s
             if share > 0:
-                found[cause] = max(share, found.get(cause, 0.0))
+                found[SLOWED_BITS[bit]] = max(share, found.get(SLOWED_BITS[bit], 0.0))
     return found
 
 
@@ -88,7 +104,7 @@ def intruders(telemetry: pd.DataFrame, stages: Sequence[StageWindow]) -> pd.Data
     own = set(held["entity"][pids.isin(_server_pids(telemetry))])
     if own:
         lived_s = held.groupby("entity")["t_s"].agg(np.ptp)
-        own |= set(lived_s[lived_s < _SCANNED_S].index)
+        own |= set(lived_s[lived_s < _unseen_s(telemetry)].index)
     else:
         own = set(held["entity"][held["t_s"] < begin_s])
     return held[held["t_s"].between(begin_s, end_s) & ~held["entity"].isin(own)] if own else held.iloc[:0]
@@ -110,7 +126,7 @@ def grown(rows: pd.DataFrame, metric: str) -> float:
     return float(sum(one.diff().clip(lower=0).sum() for _, one in of_cards))
 
 
-def _broken(rows: pd.DataFrame, window: StageWindow, lost: Mapping[str, str]) -> Iterator[str]:
+def _broken(rows: pd.DataFrame, window: StageWindow) -> Iterator[str]:
     """What failed before the window's end; errors are read once a second, so up to the first sample after it."""
     counted = rows[rows["metric"] == UNCORRECTED]
     after = counted.loc[counted["t_s"] >= window.window_end_s, "t_s"]
@@ -119,10 +135,6 @@ def _broken(rows: pd.DataFrame, window: StageWindow, lost: Mapping[str, str]) ->
     codes = rows.loc[(rows["metric"] == "xid") & (rows["t_s"] <= window.window_end_s), "value"]
     for code in sorted({int(code) for code in codes} & set(FATAL_XIDS)):
         yield f"the GPU reported XID {code} ({FATAL_XIDS[code]})"
-    for uuid in lost:
-        seen = rows.loc[rows["entity"] == uuid, "t_s"]
-        if len(seen) and seen.max() < window.window_end_s:
-            yield "the GPU was lost"
 
 
 def _share_of_bit(card: pd.DataFrame, window: StageWindow, bit: int) -> float:
@@ -145,6 +157,13 @@ def _more_than_before(counts: pd.DataFrame, begin_s: float, end_s: float) -> pd.
         return counts.iloc[:0]
     usual = counts["entity"].map(before).astype("float64")
     return counts[counts["t_s"].between(begin_s, end_s) & (counts["value"] > usual)]
+
+
+def _unseen_s(telemetry: pd.DataFrame) -> float:
+    """For how long a process of the arm may be there before the host's sampler has named it."""
+    mine = (telemetry["source"] == "host") & (telemetry["entity"] == "server") & (telemetry["metric"] == "rss_bytes")
+    gaps_s = np.diff(np.sort(telemetry.loc[mine, "t_s"].to_numpy()))
+    return _LOOKS_EVERY_S + 2 * (float(gaps_s.max()) if len(gaps_s) else 0.5)
 
 
 def _server_pids(telemetry: pd.DataFrame) -> pd.Series:

@@ -139,7 +139,7 @@ def test_launch_in_which_the_host_slept_is_void_and_tried_once_more(
 
 
 def test_launch_with_a_pass_that_its_gpu_spoilt_is_measured_once_more(tmp_path, url, monkeypatch):
-    left = ["at c2 the GPU was held back: power brake"]
+    left = [("c2", "the GPU was held back: power brake")]
     monkeypatch.setattr(Attempt, "spoilt", lambda _: left.pop() if left else None)
     writer = new_run(tmp_path, scenario(endpoint("one", url), endpoint("two", url)))
     measure(writer.run.scenario, writer.run.plan, writer, progress=silent, on_block=lambda _: None)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bench.record import StageWindow
-from bench.voids import held_back, intruders, void_reason
+from bench.voids import held_back, intruders, lost_gpus, void_reasons
 
 A, B = "GPU-a", "GPU-b"
 TIMES = np.arange(0.0, 40.0, 0.1)
@@ -37,12 +37,13 @@ def healthy():
 
 def reason(*frames, at=None, lost=None):
     stages = (window(), window(22.0, 32.0, "c8"))
-    return void_reason(pd.concat(frames, ignore_index=True), at or stages[0], stages, lost or {})
+    reasons = void_reasons(pd.concat(frames, ignore_index=True), stages, lost or ())
+    return reasons[1] if at and at.window_start_s == 22.0 else reasons[0]
 
 
 def test_a_healthy_card_and_no_card_take_nothing_away():
     assert reason(healthy()) is None
-    assert void_reason(None, window(), (window(),), {}) is None
+    assert void_reasons(None, (window(),), ()) == (None,)
     assert reason(rows("cpu_ratio", np.ones_like(TIMES), "host", "host")) is None
 
 
@@ -103,6 +104,16 @@ def test_processes_of_the_arm_are_none_whenever_they_came_and_one_that_lived_a_m
     assert reason(healthy(), held(100), held(300, 13.0, 15.0), server(90, 100)) is None
 
 
+def test_a_process_is_no_stranger_while_the_host_was_not_looked_at():
+    def sampled(every_s):
+        t = np.arange(0.0, 40.0, every_s)
+        return rows("rss_bytes", np.ones_like(t), "server", "host", t=t)
+
+    short = held(300, 13.0, 19.0)  # six seconds
+    assert reason(healthy(), held(100), server(90, 100), short, sampled(3.0)) is None
+    assert reason(healthy(), held(100), server(90, 100), short, sampled(0.5)) == "another process was on the GPU"
+
+
 def test_processes_counted_in_another_namespace_are_judged_by_when_they_came():
     assert reason(healthy(), held(7), held(8), server(90, 100)) is None
     assert reason(healthy(), held(7), held(8, 15.0), server(90, 100)) == "another process was on the GPU"
@@ -138,5 +149,10 @@ def test_an_xid_of_the_card_s_own_takes_away_what_ends_after_it(code, void):
 
 def test_a_lost_gpu_takes_away_what_ended_after_the_loss():
     seen = rows("clocks_event_bits", np.zeros(250), t=TIMES[:250])  # until 24.9 s
-    assert reason(seen, lost={A: "GPU is lost"}) is None
-    assert reason(seen, at=window(22.0, 32.0), lost={A: "GPU is lost"}) == "the GPU was lost"
+    assert reason(seen, lost=[A]) is None
+    assert reason(seen, at=window(22.0, 32.0), lost=[A]) == "the GPU was lost"
+
+
+def test_lost_gpus_are_those_of_the_sampler_s_report_where_there_is_one():
+    assert lost_gpus({}) == lost_gpus({"sampler": None}) == lost_gpus({"sampler": {"gpu_lost": None}}) == ()
+    assert lost_gpus({"sampler": {"gpu_lost": {A: "GPU is lost"}}}) == (A,)

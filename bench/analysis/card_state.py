@@ -8,15 +8,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from bench.analysis.energy import gpu_rows
 from bench.analysis.numbers import Numbers
 from bench.analysis.words import percent
 from bench.record import Finding
-from bench.store.reader import LaunchData
 from bench.vocabulary import Severity
-from bench.voids import within
+from bench.voids import BAND_C, within
 
-BAND_C = 3.0  # the band of published protocols, which the gate keeps within a run; between arms no more is fair
 APART = 0.05  # of the SM clock between launches of one arm at one stage: as much as a throughput that matters
 _LEAST = 3  # launches of which one can be apart from the others
 _FIRST_S = 5.0  # of a launch: before its arm can have warmed the card
@@ -27,10 +24,11 @@ def began_unlike_warm(numbers: Numbers) -> Iterator[Finding]:
     baseline = numbers.scenario.baseline
     warm: dict[str, dict[int, float]] = defaultdict(dict)
     for one in numbers.kept:
-        if (began_c := _began_c(one)) is not None:
+        if (began_c := _began_c(numbers.cards(one))) is not None:
             warm[one.launch.arm][one.launch.block] = began_c
+    of_baseline = warm.get(baseline, {})
     for arm, of_blocks in warm.items():
-        both = [began_c - warm[baseline][block] for block, began_c in of_blocks.items() if block in warm[baseline]]
+        both = [began_c - of_baseline[block] for block, began_c in of_blocks.items() if block in of_baseline]
         if arm != baseline and both and abs(apart_c := statistics.fmean(both)) > BAND_C:
             yield Finding(
                 id="arms-began-unlike-warm",
@@ -46,7 +44,7 @@ def clocks_apart(numbers: Numbers) -> Iterator[Finding]:
     """Launches of one arm on one place whose SM clock under load is unlike that of the others."""
     clocks: dict[tuple[str, str, tuple[str, ...]], dict[int, float]] = defaultdict(dict)
     for one in numbers.kept:
-        rows = gpu_rows(one.telemetry)
+        rows = numbers.cards(one)
         for window in one.launch.stages if rows is not None else ():
             assert rows is not None
             inside = within(rows[rows["metric"] == "sm_clock_hz"], window)["value"]
@@ -98,9 +96,8 @@ def not_told(numbers: Numbers) -> Iterator[Finding]:
         )
 
 
-def _began_c(one: LaunchData) -> float | None:
-    """Of the warmest of its cards, before its arm was there."""
-    rows = gpu_rows(one.telemetry)
+def _began_c(rows: pd.DataFrame | None) -> float | None:
+    """Of the warmest of a launch's cards, before its arm was there."""
     if rows is None:
         return None
     early: pd.DataFrame = rows[(rows["metric"] == "temperature_c") & (rows["t_s"] <= rows["t_s"].min() + _FIRST_S)]

@@ -15,7 +15,9 @@ from bench.analysis import (
     containers,
     doubts,
     energy_checks,
+    gpu_conduct,
     gpu_errors,
+    host_checks,
     instrument,
     processes,
     server_side,
@@ -33,7 +35,7 @@ def check(numbers: Numbers, comparisons: tuple[Comparison, ...]) -> tuple[Findin
     """Every finding of the analysis, the heaviest first."""
     rooms = (
         *(configuration, conduct, containers, traffic, instrument),
-        *(energy_checks, gpu_errors, cards, card_state, arm_health, processes, server_side),
+        *(energy_checks, gpu_conduct, gpu_errors, cards, card_state, arm_health, processes, host_checks, server_side),
     )
     findings = [finding for room in rooms for of_run in room.CHECKS for finding in of_run(numbers)]
     findings += [finding for of_results in doubts.CHECKS for finding in of_results(numbers, comparisons)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.analysis import gpu_conduct, idle_checks
+from bench.analysis import idle_checks
 from bench.analysis.energy import DISAGREE, cut_gpus, gpu_rows, is_elsewhere
 from bench.analysis.energy_metrics import ENERGY_METRICS, net_joules
 from bench.analysis.gathered import Seen, gather
@@ -157,5 +157,4 @@ CHECKS = (
     windows_long_enough,
     net_positive,
     *idle_checks.CHECKS,
-    *gpu_conduct.CHECKS,
 )

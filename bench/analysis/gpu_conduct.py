@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from bench.analysis.energy import gpu_rows
 from bench.analysis.gathered import Seen, gather
 from bench.analysis.numbers import Numbers
 from bench.analysis.words import percent
@@ -22,7 +21,7 @@ def slowed_down(numbers: Numbers) -> Iterator[Finding]:
     briefly: list[Seen] = []
     capped: list[Seen] = []
     for one in numbers.kept:
-        rows = gpu_rows(one.telemetry)
+        rows = numbers.cards(one)
         if rows is None:
             continue
         for window in one.launch.stages:
@@ -59,7 +58,7 @@ def others_on_the_gpu(numbers: Numbers) -> Iterator[Finding]:
     """A process that is not the arm's on its GPU; between the stages it takes no number away."""
     shared, between = [], []
     for one in numbers.kept:
-        if one.telemetry is None:
+        if one.telemetry is None or numbers.cards(one) is None:
             continue
         strangers = intruders(one.telemetry, one.launch.stages)
         if strangers.empty:

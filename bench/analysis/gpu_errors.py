@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.analysis.energy import gpu_rows
 from bench.analysis.numbers import Numbers
 from bench.record import Finding
 from bench.vocabulary import Severity
@@ -18,7 +17,7 @@ _CATALOGUE = (
 def xid_errors(numbers: Numbers) -> Iterator[Finding]:
     """Of any kind: some are the program's fault, and those of FATAL_XIDS the card's; none is of a healthy launch."""
     for one in numbers.kept:
-        rows = gpu_rows(one.telemetry)
+        rows = numbers.cards(one)
         if rows is None:
             continue
         for uuid, mine in rows[rows["metric"] == "xid"].groupby("entity"):
@@ -39,7 +38,7 @@ def xid_errors(numbers: Numbers) -> Iterator[Finding]:
 def memory_errors(numbers: Numbers) -> Iterator[Finding]:
     """ECC counters that grew within a launch."""
     for one in numbers.kept:
-        rows = gpu_rows(one.telemetry)
+        rows = numbers.cards(one)
         if rows is None:
             continue
         if uncorrected := grown(rows, UNCORRECTED):

@@ -19,7 +19,7 @@ from bench.conclusion import At
 from bench.model import Scenario, Stage
 from bench.record import Launch, StageWindow
 from bench.vocabulary import LaunchStatus, Purpose, Side
-from bench.voids import void_reason
+from bench.voids import lost_gpus, void_reasons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,20 +79,20 @@ class Numbers:
     def passes(self) -> Mapping[int, tuple[StageRows, ...]]:
         """Launch index -> the rows of each pass over each stage."""
         return {
-            one.launch.index: tuple(self._pass(one, one.requests, window) for window in one.launch.stages)
-            for one in self.kept
-            if one.requests is not None
+            one.launch.index: tuple(self._passes_of(one, one.requests)) for one in self.kept if one.requests is not None
         }
 
-    def _pass(self, one: LaunchData, requests: pd.DataFrame, window: StageWindow) -> StageRows:
-        return stage_rows(
-            requests,
-            window,
-            gpu=self.gpu_rows(one),
-            devices=one.launch.devices,
-            idle_w=pooled_idle_w(one.launch, ((other.launch, self.idle[other.launch.index]) for other in self.kept)),
-            void_reason=void_reason(one.telemetry, window, one.launch.stages, lost_gpus(one.launch)),
-        )
+    def _passes_of(self, one: LaunchData, requests: pd.DataFrame) -> Iterator[StageRows]:
+        launch, gpu, telemetry = one.launch, self.gpu_rows(one), None if self._is_elsewhere(one) else one.telemetry
+        idle = pooled_idle_w(launch, ((other.launch, self.idle[other.launch.index]) for other in self.kept))
+        reasons = void_reasons(telemetry, launch.stages, lost_gpus(launch.client))
+        for window, reason in zip(launch.stages, reasons, strict=True):
+            known = {"gpu": gpu, "devices": launch.devices, "idle_w": idle, "void_reason": reason}
+            yield stage_rows(requests, window, **known)
+
+    def windows(self, one: LaunchData) -> tuple[StageWindow, ...]:
+        """Those of a launch that count."""
+        return tuple(rows.window for rows in self.passes.get(one.launch.index, ()) if rows.void_reason is None)
 
     @cached_property
     def idle(self) -> Mapping[int, tuple[IdlePower, ...]]:
@@ -100,11 +100,16 @@ class Numbers:
         return {one.launch.index: idle_powers(one.launch, self.gpu_rows(one)) for one in self.kept}
 
     def gpu_rows(self, one: LaunchData) -> pd.DataFrame | None:
-        """Telemetry of the launch's GPUs; none of a card that MIG has cut, or of an arm that runs nobody says where."""
-        rows = gpu_rows(one.telemetry)
-        if rows is None or cut_gpus(self.data.run.host, set(rows["entity"])):
-            return None
-        return None if is_elsewhere(self.scenario, one.launch.arm) else rows
+        """Telemetry of whole GPUs of the launch: none of a card that MIG has cut, whose joules are not its alone."""
+        rows = self.cards(one)
+        return None if rows is None or cut_gpus(self.data.run.host, set(rows["entity"])) else rows
+
+    def cards(self, one: LaunchData) -> pd.DataFrame | None:
+        """Telemetry of the launch's GPUs; None of an arm of which nobody says where it runs."""
+        return None if self._is_elsewhere(one) else gpu_rows(one.telemetry)
+
+    def _is_elsewhere(self, one: LaunchData) -> bool:
+        return is_elsewhere(self.scenario, one.launch.arm)
 
     def _of_whole_gpus(self, one: LaunchData) -> LaunchData:
         """The launch without rows of GPUs that MIG has cut."""
@@ -195,12 +200,6 @@ def _is_known(cell: Cell) -> bool:
 def is_done(launch: Launch) -> bool:
     """Whether a launch measured what it was made for."""
     return launch.status is LaunchStatus.DONE and launch.purpose is Purpose.LOAD and slept_s(launch) <= SUSPENDED_S
-
-
-def lost_gpus(launch: Launch) -> Mapping[str, str]:
-    """UUID -> why nothing more could be asked of it, as the launch's sampler says."""
-    sampler = launch.client.get("sampler") or {}
-    return dict(sampler.get("gpu_lost") or {})
 
 
 def slept_s(launch: Launch) -> float:

@@ -105,7 +105,7 @@ def busiest(numbers: Numbers, most: int) -> Iterator[BusyProcess]:
             spans = [
                 process_cores(one.telemetry, window.window_start_s, window.window_end_s)
                 for one in launches
-                for window in one.launch.stages
+                for window in numbers.windows(one)
                 if window.stage == stage.id
             ]
             idle = [by_name(found) for one in launches if (found := idle_cores(one)) is not None]

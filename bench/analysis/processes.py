@@ -12,19 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pandas as pd
-
 from bench.analysis.numbers import Numbers
 from bench.analysis.process_use import ProcessCores, gpu_activity, idle_cores, pids_on_gpu, process_cores
 from bench.analysis.words import percent
-from bench.record import Finding, StageWindow
+from bench.record import Finding
 from bench.store.reader import LaunchData
 from bench.vocabulary import Severity
 
 FULL_CORE = 0.90  # of one core, by one thread, mean over a window; our own: the rest is lost to switches and ticks
 POLLS_CORES = 0.5  # with nobody asking; our own, between what is reported: 0.94 to 1 of pollers, 0.02 of sleepers
 BUSY_GPU = 0.95  # of a window; our own: above it there is no time left that a host could give back
-THROTTLED = 0.01  # of the periods of a quota; our own: a margin of 5 % should not hold a fifth of it
 # They never wait in CUDA. The second kind does where the engine runs inside it, so it must be seen to hold no GPU.
 _FRONT, _MAIN = re.compile(r"nginx|tokenizer|APIServer"), re.compile(r"api_server|launch_server|serve\b")
 _FILLS = "server-process-fills-a-core"
@@ -71,7 +68,7 @@ def _by_stage(numbers: Numbers, launches: list[LaunchData]) -> dict[str, list[li
         assert one.telemetry is not None
         gpu, on_gpu = numbers.gpu_rows(one), pids_on_gpu(one.telemetry)
         polling = {process.pid for process in idle_cores(one) or () if process.cores >= POLLS_CORES}
-        for window in one.launch.stages:
+        for window in numbers.windows(one):
             span = (window.window_start_s, window.window_end_s)
             busy = gpu_activity(gpu, *span)
             found[window.stage].append(
@@ -158,58 +155,4 @@ def _names(processes: list[ProcessCores]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES))
 
 
-def held_back(numbers: Numbers) -> Iterator[Finding]:
-    """Containers whose CPU quota was used up in a window."""
-    worst: dict[tuple[str, str], float] = {}
-    for one in numbers.kept:
-        for window in one.launch.stages if one.telemetry is not None else ():
-            share = throttled_ratio(one.telemetry, window)
-            key = (one.launch.arm, window.stage)
-            worst[key] = max(worst.get(key, 0.0), share)
-    for (arm, stage), share in worst.items():
-        if share > THROTTLED:
-            yield Finding(
-                id="container-throttled",
-                severity=Severity.WARN,
-                at={"stage": stage},
-                arm=arm,
-                text=f"Its CPU quota held the container back in {percent(share)} of its periods of a window: the quota "
-                "is part of what was measured.",
-                next="Raise or remove the quota, or give every arm the same one knowingly.",
-            )
-
-
-def throttled_ratio(telemetry: pd.DataFrame, window: StageWindow) -> float:
-    """Periods in which the quota was used up, of all within the window.
-
-    The time held back is of every processor's queue, so it would exceed the time that passed.
-    """
-    inside = telemetry[
-        (telemetry["entity"] == "container") & telemetry["t_s"].between(window.window_start_s, window.window_end_s)
-    ]
-    all_periods, throttled = (_grown(inside, name) for name in ("cpu_periods", "cpu_throttled_periods"))
-    return throttled / all_periods if all_periods else 0.0
-
-
-def _grown(rows: pd.DataFrame, metric: str) -> float:
-    values = rows.loc[rows["metric"] == metric, "value"]
-    return float(values.max() - values.min()) if len(values) > 1 else 0.0
-
-
-def governor(numbers: Numbers) -> Iterator[Finding]:
-    """Clocks that follow the load: a process that wakes for each token meets a slow core."""
-    host = numbers.data.run.host
-    found, preferred = host.get("cpu_governor"), host.get("cpu_energy_preference")
-    if isinstance(found, str) and found != "performance":
-        yield Finding(
-            id="cpu-governor",
-            severity=Severity.WARN,
-            text=f"The processors' clocks are governed by {found}{f' ({preferred})' if preferred else ''}, not by "
-            "performance: whoever wakes for each token, server or client, meets a slow core. Measured elsewhere: "
-            "powersave nearly doubled the client's TTFT at 32 streams, with the GPU's own times unchanged "
-            "(ai-dynamo/aiperf, issue 1424).",
-            next="`cpupower frequency-set -g performance`, then begin a new run.",
-        )
-
-
-CHECKS = (full_cores, held_back, governor)
+CHECKS = (full_cores,)

@@ -31,7 +31,7 @@ from bench.runtimes.base import Running
 from bench.runtimes.ready import arm_error
 from bench.store.writer import LaunchDir
 from bench.vocabulary import LaunchStatus, Mark, Severity
-from bench.voids import void_reason
+from bench.voids import lost_gpus, void_reasons
 
 Shield = Callable[[], AbstractContextManager[object]]  # holds an interrupt back until the block has ended
 SUSPENDED_LEAST_S = 0.01  # the clocks of a stamp are read one after the other
@@ -152,16 +152,14 @@ class Attempt:
             findings=tuple(self.findings),
         )
 
-    def spoilt(self) -> str | None:
-        """Why the GPU's state takes a pass of this launch away; None where every pass counts."""
-        if self.load is None or self.telemetry is None:
+    def spoilt(self) -> tuple[str, str] | None:
+        """Stage and cause of a pass that the GPU's state takes away; None where every pass counts, as behind a url."""
+        if self.load is None or self.telemetry is None or self.arm.url:
             return None
-        rows, stages = self.telemetry.to_pandas(), self.load.stages
-        lost = self.client.get("sampler", {}).get("gpu_lost", {})
-        for window in stages:
-            if reason := void_reason(rows, window, stages, lost):
-                return f"at {window.stage} {reason}"
-        return None
+        stages = self.load.stages
+        reasons = void_reasons(self.telemetry.to_pandas(), stages, lost_gpus(self.client))
+        found = zip(stages, reasons, strict=True)
+        return next(((window.stage, reason) for window, reason in found if reason), None)
 
     def died(self, spec: LaunchSpec, running: Running, when: str) -> ArmError:
         """The arm's end in words, with its last ones."""

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.probes.gpustate import GpuState
+from bench.voids import BAND_C, SLOWED_BITS
 
-BAND_C = 3.0  # above the temperature between launches; the band of published protocols
 IDLE_RATIO = 0.05  # NVML's share of time with any kernel: an idle card shows 0, a desktop a few per cent
 MORE_MEMORY_BYTES = 2**29  # than before: half a GiB, a context's size, held by whoever is not listed
 MORE_POWER, MORE_POWER_W = 1.5, 25.0  # times and watts that count as work: idle cards of desktops step from 8 to 30 W
-_SLOWED = {0x8: "hardware slowdown", 0x20: "heat (software)", 0x40: "heat (hardware)", 0x80: "power brake"}
 _SETTINGS = {  # that nothing in a run may change, and how to say them
     "power_limit_w": ("power limit", "{:.0f} W"),
     "application_sm_clock_hz": ("SM clock of applications", "{:.0f} Hz"),
@@ -31,7 +30,7 @@ def busy(state: GpuState) -> Iterator[str]:
         yield f"is used by process {listed}{mps}"
     if state.utilisation_ratio is not None and state.utilisation_ratio > IDLE_RATIO:
         yield f"is at work ({state.utilisation_ratio:.0%} of the time)"
-    slowed = [cause for bit, cause in _SLOWED.items() if (state.clocks_event_bits or 0) & bit]
+    slowed = [cause for bit, cause in SLOWED_BITS.items() if (state.clocks_event_bits or 0) & bit]
     if slowed:
         yield f"is held back: {', '.join(slowed)}"
 

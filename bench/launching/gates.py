@@ -25,7 +25,7 @@ class _Card:
 
     normal: GpuState
     is_used: bool = False
-    is_hopeless: bool = False  # a launch that its state had spoilt was spoilt again when it was repeated
+    hopeless: set[str] = field(default_factory=set)  # causes that spoilt a launch, and its repetition too
 
 
 @dataclass
@@ -73,6 +73,8 @@ class GpuGate:
         """
         if not uuids:
             return None
+        if not self._cards:
+            progress(Event("stage", "asking the driver for the state of the GPU"))
         wait = _Wait(time.monotonic(), time.monotonic() - TELL_S)
         while True:
             states, reasons = self._look(uuids, wait)
@@ -92,19 +94,17 @@ class GpuGate:
                 wait.told_s = time.monotonic()
             time.sleep(POLL_S)
 
-    def spoilt(self, uuids: Sequence[str], reason: str | None, *, is_last: bool) -> str | None:
-        """Why a launch is to be measured once more: a pass without a number leaves its whole comparison without one.
+    def may_repeat(self, uuids: Sequence[str], cause: str, *, is_last: bool) -> bool:
+        """Whether a launch that its cards spoilt is measured once more.
 
-        What spoils a launch twice is the card's own: others are taken as they come, and say what they lack.
+        One pass without a number leaves its whole comparison without one. What spoils a launch twice is the card's
+        own: other launches that meet it are taken as they come.
         """
         cards = [self._cards[uuid] for uuid in uuids if uuid in self._cards]
-        if reason is None or any(card.is_hopeless for card in cards):
-            return None
         if is_last:
             for card in cards:
-                card.is_hopeless = True
-            return None
-        return reason
+                card.hopeless.add(cause)
+        return not is_last and not any(cause in card.hopeless for card in cards)
 
     def _look(self, uuids: Sequence[str], wait: _Wait) -> tuple[Sequence[GpuState], list[tuple[str, bool]]]:
         """The states, and what speaks against a launch: a text, and whether it may be taken as it is in the end."""

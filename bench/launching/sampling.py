@@ -42,10 +42,8 @@ class Sampling:
     def watch_idle(self, spec: LaunchSpec | None = None, running: Running | None = None) -> None:
         """Let the GPUs do nothing for the scenario's time: without the arm, or with one that serves nobody."""
         attempt, loaded = self._attempt, running is not None
-        if not (attempt.prepared.placement.gpus and is_watched_idle(attempt.scenario)) or (
-            attempt.arm.url and not loaded
-        ):
-            return
+        if attempt.arm.url or not (attempt.prepared.placement.gpus and is_watched_idle(attempt.scenario)):
+            return  # behind a url nobody knows whose cards they are
         idle_s = attempt.scenario.launches.gpu_idle_s
         attempt.say("idle", f"watching the GPU idle for {idle_s:g} s{', the arm loaded' if loaded else ''}")
         start_s = since_s(attempt.t0_ns, now_ns()) + IDLE_SETTLE_S

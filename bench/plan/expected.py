@@ -38,7 +38,7 @@ def _launch_s(scenario: Scenario, arm: Arm) -> float:
     load = scenario.load
     stages_s = sum(load.ramp_s + load.warmup_s + (stage.duration_s or 0.0) + _DRAIN_S for stage in load.stages)
     start_s = 0.0 if arm.url else _START_S.get(_starting_engine(scenario, arm), _START_OTHER_S) + _STOP_S
-    watched_s = 2 * (IDLE_SETTLE_S + scenario.launches.gpu_idle_s) if is_watched_idle(scenario) else 0.0
+    watched_s = 2 * (IDLE_SETTLE_S + scenario.launches.gpu_idle_s) if is_watched_idle(scenario) and not arm.url else 0.0
     renewed_s = _RENEWED_S if scenario.coldstart.image_absent is ImageAbsent.EACH else 0.0
     return start_s + watched_s + renewed_s + load.rounds * stages_s + scenario.launches.cooldown_s
 

@@ -44,7 +44,13 @@ class DriverProcess:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the run, not for it
             )  # fmt: skip
-        process = self._process
+        try:
+            return self._answer(self._process, question)
+        except BaseException:  # an answer that comes later would be taken for the next question's
+            self.close()
+            raise
+
+    def _answer(self, process: subprocess.Popen[bytes], question: Any) -> dict[str, Any]:
         assert process.stdin is not None and process.stdout is not None
         said, until_s = b"", time.monotonic() + self.answer_s
         with suppress(BrokenPipeError):  # then its end is read below
@@ -54,10 +60,12 @@ class DriverProcess:
             ready, _, _ = select.select([process.stdout], [], [], max(0.0, until_s - time.monotonic()))
             chunk = os.read(process.stdout.fileno(), _CHUNK) if ready else b""
             if not chunk:
-                self.close()
                 raise DriverSilent("its library ended the process" if ready else f"not within {self.answer_s:g} s")
             said += chunk
-        return dict(json.loads(said))
+        try:
+            return dict(json.loads(said))
+        except ValueError as error:
+            raise DriverSilent("something else than an answer came") from error
 
     def close(self) -> None:
         """End the process, and wait no longer for it than it deserves."""

@@ -77,8 +77,3 @@ class Activity:
             self._wanted.remove(metric)
         if not (final and metric in _PCIE):  # there the sensor is asked from now on, and has the say
             self._answers.refuse((metric,), error)
-
-    def close(self) -> None:
-        """Give the snapshots back."""
-        for sample in (self._before, self._now):
-            self._nvml.nvmlGpmSampleFree(sample)

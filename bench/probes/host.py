@@ -138,19 +138,19 @@ class HostSampler:
 
     def _members(self) -> Iterator[Row]:
         """Each process of the server once: who else is on its GPU is a stranger there."""
-        at_ns, kin = now_ns(), self._pids["server"] | self._pids["orphans"]
-        for pid in sorted(kin - self._named):
+        at_ns, server = now_ns(), self._pids["server"]
+        for pid in sorted(server - self._named):
             yield at_ns, "host", "server", "pid", float(pid)
-        self._named |= kin
+        self._named |= server
 
     def _membership(self) -> dict[str, frozenset[int]]:
         parent_of = parents()
         above = ancestors(self._server_roots, parent_of) - {self._client_root}  # supervisors are neither
         client = tree({self._client_root}, parent_of, without={self._self, *above, *self._server_roots})
+        # What left its parent is still the server's: its supervisor, or the container's shim, inherits it.
         keepers = {parent_of.get(root, 0) for root in self._server_roots} - {0, 1, self._client_root}
         return {
-            "server": tree(self._server_roots, parent_of),
-            "orphans": tree(keepers, parent_of) - keepers,  # of the server too: its supervisor or shim inherits them
+            "server": tree(self._server_roots, parent_of) | (tree(keepers, parent_of) - keepers),
             "client": client,
             "sampler": frozenset({self._self}),
         }

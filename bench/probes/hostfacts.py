@@ -133,10 +133,20 @@ def project_commit() -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """`name: was A, is B` for each fact that changed."""
+    """`name: was A, is B` for each fact that changed; a fact within a fact that was not told then did not change."""
     return [
-        f"{name}: was {before.get(name)!r}, is {now.get(name)!r}" for name in names if before.get(name) != now.get(name)
+        f"{name}: was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in names
+        if not _still(before.get(name), now.get(name))
     ]
+
+
+def _still(before: Any, now: Any) -> bool:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return all(_still(value, now.get(key)) for key, value in before.items())
+    if isinstance(before, list | tuple) and isinstance(now, list | tuple):
+        return len(before) == len(now) and all(map(_still, before, now))
+    return bool(before == now)
 
 
 def _cpu_model() -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.analysis.arm_health import Decoding, decodings
-from bench.analysis.numbers import Numbers
 from bench.report import format as fmt
 from bench.report.subject import Subject
 
@@ -30,7 +29,7 @@ class DecodingRow:
 
 def decoding_rows(subject: Subject) -> tuple[DecodingRow, ...]:
     """Nothing where no arm's weights and card are known, or no stage has one stream."""
-    return tuple(_row(one) for one in decodings(Numbers(subject.data)))
+    return tuple(_row(one) for one in decodings(subject.numbers))
 
 
 def _row(one: Decoding) -> DecodingRow:

@@ -36,7 +36,7 @@ class AuditTable:
 
 def audit_table(subject: Subject) -> AuditTable | None:
     """None where no engine told anything of itself."""
-    numbers = Numbers(subject.data)
+    numbers = subject.numbers
     names = [arm.name for arm in subject.arms]
     said = {fact.key for fact in FACTS for name in names if audit.facts_of(numbers, name)[fact.key].value is not None}
     if len(names) < 2 or not said - {_ASSUMED}:

@@ -8,7 +8,6 @@ import numpy as np
 
 from bench.analysis.dose_band import band
 from bench.analysis.dose_rows import PER, DoseRow, blocks_of, dose_rows
-from bench.analysis.numbers import Numbers
 from bench.conclusion import Prediction
 from bench.model import Dose
 from bench.report.charts import INK, Chart, blank, floats, plain
@@ -26,7 +25,7 @@ def dose_charts(subject: Subject) -> tuple[Chart, ...]:
     dose = subject.scenario.dose
     if dose is None:
         return ()
-    rows = dose_rows(Numbers(subject.data))
+    rows = dose_rows(subject.numbers)
     return tuple(chart for metric in _DRAWN if (chart := response(rows, dose, metric)))
 
 
@@ -34,7 +33,7 @@ def prediction_charts(subject: Subject) -> tuple[Chart, ...]:
     """Predicted against measured, a chart for each time."""
     if subject.scenario.dose is None:
         return ()
-    rows = dose_rows(Numbers(subject.data))
+    rows = dose_rows(subject.numbers)
     return tuple(chart for metric in _HELD if (chart := held(subject, rows, metric)))
 
 

@@ -37,8 +37,8 @@ _METHOD = (
      "the energy counter and two reads of it. It shrinks as the window grows."),
     ("cross-check", "Sampled power, integrated over the window, against the energy counter, GPU by GPU. The two may "
      "share one sensor: agreement proves less than disagreement."),
-    ("void stage", "A pass over a stage whose GPU was held back, shared or failed: it gives no number, and its launch "
-     "has none at that stage."),
+    ("void stage", "A pass over a stage whose GPU was held back, shared, failed or lost: it gives no number. Its "
+     "launch is measured once more; where that is spoilt too, it has no number at that stage."),
     ("not known", "Too little was measured for this number; the reason stands beside it. It never means 0."),
 )  # fmt: skip
 

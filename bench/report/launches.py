@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from bench.analysis.numbers import Numbers
 from bench.conclusion import Value
 from bench.record import Launch
 from bench.report import format as fmt
@@ -75,7 +74,7 @@ def _void_stages(subject: Subject) -> dict[int, str]:
     """Launch index -> the stages at which it gives no number, and why."""
     found = {
         index: dict.fromkeys(f"{rows.window.stage} ({rows.void_reason})" for rows in passes if rows.void_reason)
-        for index, passes in Numbers(subject.data).passes.items()
+        for index, passes in subject.numbers.passes.items()
     }
     return {index: ", ".join(stages) for index, stages in found.items() if stages}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.analysis.numbers import Numbers
 from bench.analysis.process_use import BusyProcess, busiest
 from bench.report import format as fmt
 from bench.report.subject import Subject
@@ -26,7 +25,7 @@ class ProcessRow:
 
 def process_rows(subject: Subject) -> tuple[ProcessRow, ...]:
     """Nothing where no server's processes were sampled, as behind a url."""
-    return tuple(_row(one) for one in busiest(Numbers(subject.data), _MOST))
+    return tuple(_row(one) for one in busiest(subject.numbers, _MOST))
 
 
 def _row(one: BusyProcess) -> ProcessRow:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.analysis.counters import Bracket
-from bench.analysis.numbers import Numbers
 from bench.analysis.server_side import ServerSide, server_sides
 from bench.report import format as fmt
 from bench.report.subject import Subject
@@ -41,7 +40,7 @@ class QuantileRow:
 
 def server_tables(subject: Subject) -> tuple[tuple[ServerRow, ...], tuple[QuantileRow, ...]]:
     """Nothing where no server says anything, no quantiles where none shows a histogram."""
-    sides = server_sides(Numbers(subject.data))
+    sides = server_sides(subject.numbers)
     quantiles = tuple(_quantiles(one) for one in sides) if any(one.server_p50 for one in sides) else ()
     return tuple(_row(one) for one in sides), quantiles
 

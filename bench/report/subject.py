@@ -68,9 +68,14 @@ class Subject:
         return tuple(sorted(self.summary.findings, key=lambda one: _SEVERITIES.index(one.severity)))
 
     @cached_property
+    def numbers(self) -> Numbers:
+        """The analysis's own: what it computes once, every part of the page shares."""
+        return Numbers(self.data)
+
+    @property
     def kept(self) -> tuple[LaunchData, ...]:
         """Launches that count, as the analysis counts them."""
-        return Numbers(self.data).kept
+        return self.numbers.kept
 
     def kept_of(self, arm: str) -> tuple[LaunchData, ...]:
         """The arm's launches that count."""

@@ -19,6 +19,7 @@ from bench.vocabulary import ImageAbsent, RuntimeKind
 
 _BRACES = re.compile(r"\$\{(\w*)\}")
 ENGINE = "engine"  # the name of an arm's own command
+_OF_NO_ARM = "idle_power_w"
 
 
 def stage_id(stage: StageShape) -> str:
@@ -74,6 +75,9 @@ def _stages(shape: ScenarioShape) -> Iterator[Problem]:
 def _primary(shape: ScenarioShape) -> Iterator[Problem]:
     stages = [stage_id(stage) for stage in shape.load.stages or ()]
     named, key = shape.primary.stage, ("primary", "stage")
+    if shape.primary.metric == _OF_NO_ARM:
+        text, repair = f"{_OF_NO_ARM} is taken before the arm is there: it compares none", "write loaded_idle_power_w"
+        yield Problem(key=("primary", "metric"), text=text, repair=repair)
     if shape.primary.metric in OF_IMAGE_TIMES and shape.coldstart.image_absent is not ImageAbsent.EACH:
         text = f"{shape.primary.metric} is measured only where each launch brings its image anew"
         repair = "add `coldstart: {image_absent: each}` and `registry: own`"

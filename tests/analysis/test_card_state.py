@@ -41,6 +41,21 @@ def test_a_room_that_warms_both_arms_alike_and_a_band_that_was_kept_are_no_findi
     assert not found(with_gpu(run, temperature_c=for_each(run, by_arm(run, a=40.0, b=43.0))), "arms-began-unlike-warm")
 
 
+def test_a_baseline_of_which_nothing_counts_yet_is_compared_with_nothing(run):
+    data = with_gpu(run, temperature_c=for_each(run, by_arm(run, a=40.0, b=46.0)))
+    only_b = tuple(one for one in data.launches if one.launch.arm == "b")
+    assert not found(dataclasses.replace(data, launches=only_b), "arms-began-unlike-warm")
+
+
+def test_cards_take_nothing_from_an_arm_behind_a_url(run):
+    data = with_gpu(run, clocks_event_bits=lambda t, _: np.full_like(t, 0x40), temperature_c=lambda t, _: t)
+    arms = tuple(dataclasses.replace(one, url="http://127.0.0.1:1") for one in data.run.scenario.arms)
+    scenario = dataclasses.replace(data.run.scenario, arms=arms)
+    summary = summarise(dataclasses.replace(data, run=dataclasses.replace(data.run, scenario=scenario)))
+    assert [one.id for one in summary.findings if "gpu" in one.id or "arms-began" in one.id] == []
+    assert all(one.n == 4 for one in summary.arms["a"].values if one.metric == "output_tokens_per_s")
+
+
 def test_a_launch_at_other_clocks_than_its_arm_s_others_is_told_with_both(run):
     odd = next(one.launch.index for one in run.launches if one.launch.arm == "b")
     clocks = by_arm(run, a=1.98e9, b=1.75e9) | {odd: 1.2e9}  # that the arms differ is their load's doing

@@ -42,6 +42,7 @@ def test_cards_that_take_turns_by_block_are_told(run):
     assert list(told) == ["gpus-took-turns"] and "2 places of 1 GPU" in told["gpus-took-turns"].text
 
 
+@pytest.mark.slow
 def test_equal_cards_are_called_apart_no_more_often_than_the_test_errs():
     apart = []
     for seed in range(30):

@@ -1,4 +1,4 @@
-"""A process of the server that fills a core: the limit, or a way to wait; and what the host held back."""
+"""A process of the server that fills a core: the limit, or a way to wait."""
 
 import dataclasses
 
@@ -170,37 +170,3 @@ def test_processes_of_one_name_are_apart_and_the_table_counts_them(run):
 
 def test_runs_that_were_not_watched_idle_say_nothing_of_it(run):
     assert {row.idle_cores for row in busiest(Numbers(served(run, 0.4)), 5)} == {None}
-
-
-@pytest.mark.parametrize(("share", "is_found"), [(0.2, True), (0.001, False)])
-def test_a_quota_that_held_the_container_back_is_found_by_its_periods(run, share, is_found):
-    """Four processors' queues held back at once: the time would be 80 % where a fifth of the periods was used up."""
-
-    def change(rows, _):
-        for metric, rate in (
-            ("cpu_periods", 10),
-            ("cpu_throttled_periods", 10 * share),
-            ("cpu_throttled_s", 4 * share),
-        ):
-            whole = frame(rows, "container", metric, 0.0)
-            yield whole.assign(value=whole["t_s"] * rate)
-
-    told = found(changed(run, change), "container-throttled")
-    assert bool(told) is is_found
-    assert all("in 20 % of its periods" in one.text for one in told)
-
-
-@pytest.mark.parametrize(
-    ("governor", "preference", "words"),
-    [
-        ("performance", None, None),
-        (None, None, None),
-        ("powersave", "balance_power", "powersave (balance_power)"),
-        ("powersave ×12, performance ×4", None, "powersave ×12, performance ×4"),
-        ("schedutil", None, "schedutil"),
-    ],
-)
-def test_clocks_that_are_not_held_up_are_found(run, governor, preference, words):
-    host = {**run.run.host, "cpu_governor": governor, "cpu_energy_preference": preference}
-    told = found(dataclasses.replace(run, run=dataclasses.replace(run.run, host=host)), "cpu-governor")
-    assert [words in one.text and "cpupower" in one.next for one in told] == ([True] if words else [])

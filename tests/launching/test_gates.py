@@ -49,10 +49,12 @@ class Played:
 
     def wait(self, *states, uuid="GPU-a"):
         self.left = list(states)
-        self.told.clear()
-        return self.gate.wait(
-            [uuid], lambda event: self.told.append(event.text), lambda *words: self.found.append(words)
+        self.events = []
+        reason = self.gate.wait(
+            [uuid], lambda event: self.events.append(event.text), lambda *words: self.found.append(words)
         )
+        self.told = [text for text in self.events if not text.startswith("asking")]
+        return reason
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +77,7 @@ def used():
 def test_an_idle_gpu_lets_the_launch_begin_at_once(clock):
     played = Played()
     assert played.wait(IDLE) is None
-    assert (played.told, clock.now_s) == ([], 0.0)
+    assert (played.events, clock.now_s) == (["asking the driver for the state of the GPU"], 0.0)
     assert played.gate.wait([], print, print) is None, "an arm without a GPU asks nobody"
 
 
@@ -224,8 +226,11 @@ def test_a_gpu_that_is_gone_ends_the_run_at_once_with_the_repair(clock):
 
 
 def test_a_launch_that_its_card_spoilt_is_repeated_but_not_for_ever(used):
-    assert used.gate.spoilt(["GPU-a"], None, is_last=False) is None
-    assert used.gate.spoilt(["GPU-a"], "at c1 heat", is_last=False) == "at c1 heat"
-    assert used.gate.spoilt(["GPU-a"], "at c1 heat", is_last=True) is None, "taken as it is the second time"
-    assert used.gate.spoilt(["GPU-a"], "at c1 heat", is_last=False) is None, "and other launches the first time"
-    assert used.gate.spoilt([], "another process", is_last=False) == "another process"
+    def may_repeat(cause, is_last=False, uuids=("GPU-a",)):
+        return used.gate.may_repeat(uuids, cause, is_last=is_last)
+
+    assert may_repeat("heat")
+    assert not may_repeat("heat", is_last=True), "taken as it is the second time"
+    assert not may_repeat("heat"), "and other launches the first time"
+    assert may_repeat("another process"), "what is not the card's own is another matter"
+    assert may_repeat("heat", uuids=("GPU-b",))

@@ -10,7 +10,7 @@ import pytest
 from bench.clock import now_ns
 from tests.nvml import GPU, OTHER, build, play, requires_gcc, trace_of
 
-pytestmark = requires_gcc
+pytestmark = [requires_gcc, pytest.mark.slow]  # some forty processes that load the bindings
 SAMPLES = 3
 ASK = """
 import json, sys

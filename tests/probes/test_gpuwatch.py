@@ -7,12 +7,16 @@ from contextlib import closing
 
 import pytest
 
-from bench.probes.driver_process import DriverSilent
+from bench.probes.driver_process import DriverProcess, DriverSilent
 from bench.probes.gpufacts import read_gpus
 from bench.probes.gpuwatch import GpuGone, GpuWatch
 from tests.nvml import GPU, OTHER, build, play, requires_gcc, trace_of
 
 pytestmark = requires_gcc
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def silent(*_):
@@ -79,6 +83,20 @@ def test_a_library_that_kills_its_process_is_a_silent_driver(watched):
     with pytest.raises(DriverSilent, match="ended the process"):
         watch.read([GPU])
     assert watch.read([GPU])[0].uuid == GPU
+
+
+def test_a_question_that_was_cut_off_leaves_no_answer_for_the_next(watched, monkeypatch):
+    watch = watched(trace_of(**{GPU: (), OTHER: ()}))
+    watch.read([GPU])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("bench.probes.driver_process.select.select", interrupted)
+        watch.read([GPU])
+    assert watch.read([OTHER])[0].uuid == OTHER
+
+
+def test_what_is_no_answer_is_a_silent_driver():
+    with pytest.raises(DriverSilent, match="something else"):
+        DriverProcess("this").ask("to be read")  # python -m this prints a poem
 
 
 def test_a_card_that_is_lost_is_gone_and_no_waiting_helps(watched):

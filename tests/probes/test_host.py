@@ -130,6 +130,13 @@ def test_differences_state_both_values():
     assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3}, ("a", "b")) == ["b: was 2, is 3"]
 
 
+def test_a_fact_that_an_older_version_did_not_know_is_no_difference():
+    before = {"gpus": [{"uuid": "GPU-a", "mig": False}]}
+    assert differences(before, {"gpus": [{"uuid": "GPU-a", "mig": False, "ecc": True}]}, ("gpus",)) == []
+    assert len(differences(before, {"gpus": [{"uuid": "GPU-a", "mig": True, "ecc": True}]}, ("gpus",))) == 1
+    assert len(differences(before, {"gpus": []}, ("gpus",))) == 1
+
+
 def test_a_busy_process_of_the_server_has_a_row_of_its_own_with_its_name():
     command = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(command) as busy, subprocess.Popen(["sleep", "60"]) as asleep:

@@ -132,3 +132,10 @@ def test_an_arm_that_chooses_its_own_gpus_would_have_others_sampled(tmp_path):
 def test_a_long_value_is_cut(tmp_path):
     message = problem_of(tmp_path, TEXT.replace("side: buy", f"side: {'x' * 5000}"))
     assert len(message) < 1000
+
+
+def test_a_primary_metric_that_is_of_no_arm_is_refused_before_anything_is_measured(tmp_path):
+    text = re.sub(r"primary: .*", "primary: {metric: idle_power_w}", TEXT)
+    message = problem_of(tmp_path, text)
+    assert "primary.metric: idle_power_w is taken before the arm is there" in message
+    assert "repair: write loaded_idle_power_w" in message
