@@ -10,7 +10,7 @@ from bench.analysis.energy_metrics import ENERGY_METRICS, net_joules
 from bench.analysis.gathered import Seen, gather
 from bench.analysis.numbers import Numbers
 from bench.analysis.rows import StageRows
-from bench.analysis.words import percent
+from bench.analysis.words import percent, watts
 from bench.record import Finding, Launch
 from bench.store.reader import LaunchData
 from bench.vocabulary import Severity
@@ -123,8 +123,8 @@ def net_positive(numbers: Numbers) -> Iterator[Finding]:
     )
     for group in gather(found):
         text = (
-            f"No net joules of {group.where}: the boards took {group.range_of(0, _watts)} under load and "
-            f"{group.range_of(1, _watts)} with no arm, which is not less by more than the window's edges can be wrong."
+            f"No net joules of {group.where}: the boards took {group.range_of(0, watts)} under load and "
+            f"{group.range_of(1, watts)} with no arm, which is not less by more than the window's edges can be wrong."
         )
         step = "Keep the GPU for the benchmark alone before each launch, and lengthen launches.gpu_idle; compare gross."
         yield group.finding("net-energy-not-positive", Severity.WARN, text, step)
@@ -142,10 +142,6 @@ def _seen(launch: Launch, rows: StageRows, *sizes: float, cause: str = "") -> Se
 
 def _more_or_less(apart: float) -> str:
     return f"{percent(abs(apart))} {'more' if apart > 0 else 'less'}"
-
-
-def _watts(watts: float) -> str:
-    return f"{watts:.3g} W"
 
 
 CHECKS = (

@@ -9,7 +9,7 @@ from bench.analysis.energy import DISAGREE
 from bench.analysis.gathered import Seen, gather
 from bench.analysis.idle import IdlePower
 from bench.analysis.numbers import Cell, Numbers
-from bench.analysis.words import percent
+from bench.analysis.words import percent, watts
 from bench.record import Finding
 from bench.vocabulary import Better, Severity
 
@@ -38,8 +38,8 @@ def idle_agrees(numbers: Numbers) -> Iterator[Finding]:
     for loaded in (False, True):
         for group in gather(_seen(numbers, loaded, apart)):
             text = (
-                f"Idle {_when(loaded)}, the energy counters say {group.range_of(0, _watts)} and sampled power "
-                f"{group.range_of(1, _watts)} in {group.launches}, one GPU up to {percent(group.most(2))} apart: net "
+                f"Idle {_when(loaded)}, the energy counters say {group.range_of(0, watts)} and sampled power "
+                f"{group.range_of(1, watts)} in {group.launches}, one GPU up to {percent(group.most(2))} apart: net "
                 "joules, which leave idle out, are as uncertain as that."
             )
             step = "Compare gross joules; some cards misreport what they take when idle."
@@ -84,10 +84,6 @@ def _seen(numbers: Numbers, loaded: bool, sizes: Callable[[IdlePower], tuple[flo
 
 def _when(loaded: bool) -> str:
     return "with the arm loaded" if loaded else "before the arm"
-
-
-def _watts(watts: float) -> str:
-    return f"{watts:.3g} W"
 
 
 CHECKS = (idle_known, idle_agrees, idle_states_alike)

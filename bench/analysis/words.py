@@ -90,3 +90,8 @@ def _precision(comparison: Comparison) -> str:
         ends = [amount(end, comparison.unit, sign=True) for end in (low, high)]
         return f" (95 % CI {' to '.join(ends)}, {n})"
     return f" (95 % CI {_span(low, high)}, {n})"
+
+
+def watts(power_w: float) -> str:
+    """Three digits, and the unit."""
+    return f"{power_w:.3g} W"

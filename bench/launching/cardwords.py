@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from bench.probes.gpu_driver import MPS_SERVER
 from bench.probes.gpustate import GpuState
+from bench.probes.processes import read_process
 from bench.voids import BAND_C, SLOWED_BITS
 
 IDLE_RATIO = 0.05  # NVML's share of time with any kernel: an idle card shows 0, a desktop a few per cent
@@ -16,7 +17,6 @@ _SETTINGS = {  # that nothing in a run may change, and how to say them
     "application_sm_clock_hz": ("SM clock of applications", "{:.0f} Hz"),
     "persistence": ("persistence mode", "{}"),
 }
-_MPS = "nvidia-cuda-mps"
 
 
 def busy(state: GpuState) -> Iterator[str]:
@@ -26,7 +26,7 @@ def busy(state: GpuState) -> Iterator[str]:
         listed = ", ".join(
             f"{pid}{name}{_held(size)}" for (pid, size), name in zip(state.processes[:4], names, strict=False)
         )
-        mps = "; end it with `echo quit | nvidia-cuda-mps-control`" if any(_MPS in name for name in names) else ""
+        mps = "; end it with `echo quit | nvidia-cuda-mps-control`" if any(MPS_SERVER in name for name in names) else ""
         yield f"is used by process {listed}{mps}"
     if state.utilisation_ratio is not None and state.utilisation_ratio > IDLE_RATIO:
         yield f"is at work ({state.utilisation_ratio:.0%} of the time)"
@@ -61,7 +61,5 @@ def _held(size: int | None) -> str:
 
 def _name(pid: int) -> str:
     """With a space before it; empty where /proc has it not."""
-    try:
-        return f" {Path(f'/proc/{pid}/comm').read_text('utf-8', errors='replace').strip()}"
-    except OSError:
-        return ""
+    found = read_process(pid)
+    return f" {found.name}" if found else ""

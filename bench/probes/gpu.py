@@ -12,12 +12,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from bench.clock import NS_PER_S, now_ns
 from bench.probes.gpm import Activity
-from bench.probes.gpu_driver import Version, driver_version, event_counters, lacks_by_version
+from bench.probes.gpu_driver import MPS_SERVER, Version, driver_version, event_counters, lacks_by_version
 from bench.probes.gpu_energy import MODULE_ONLY, Counters, energy_counters
 from bench.probes.gpu_events import Xids
 from bench.probes.gpu_fields import (
@@ -33,6 +32,7 @@ from bench.probes.gpu_fields import (
 )
 from bench.probes.gpu_notes import Answers, GpuNotes, Values, is_final
 from bench.probes.host import Row
+from bench.probes.processes import read_process
 
 SOURCE = "gpu"
 SLOW_S = 1.0  # between two reads of what changes slowly or is read for its state
@@ -193,10 +193,8 @@ class _Gpu:
 
 def is_mps_server(pid: int) -> bool:
     """NVIDIA's server of MPS holds a context for its clients, which are listed beside it."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text("utf-8", errors="replace").startswith("nvidia-cuda-mps")
-    except OSError:
-        return False
+    found = read_process(pid)
+    return found is not None and found.name.startswith(MPS_SERVER)
 
 
 def _one(metric: str, read: Any) -> Iterator[tuple[str, float]]:

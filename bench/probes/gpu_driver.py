@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.probes.gpu_fields import PER_NANO, Field
 
+MPS_SERVER = "nvidia-cuda-mps"  # the name of the server of MPS, as far as the kernel keeps it
 Version = tuple[int, int]  # 580.65.06 is (580, 65)
 # In the order of their numbers. NVML's known issues: fields 251 to 273 "have changed between 13.0 and 13.0U1". The same
 # numbers mean settings of power smoothing on the other side of the change, so they must not be taken from the bindings.
